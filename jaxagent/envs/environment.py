@@ -1,0 +1,87 @@
+"""The protocol of an environment: a pure state machine that states facts and obeys commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import flax.struct
+import jax
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from jaxagent.text import Phrases, Schema
+
+State = Any
+"""Pytree of arrays with static shapes: all that an instance is and has become."""
+
+Params = Any
+"""Pytree of numbers and arrays, the same structure for every level of an environment: traced."""
+
+
+@flax.struct.dataclass
+class Transition:
+    """What a command did.
+
+    Attributes:
+        state: the state after it.
+        facts: int32[step facts, 1 + max_args], the message after it; `NOTHING` rows are empty.
+        reward: float32[], the reward of this step.
+        terminated: bool[], the goal is reached or lost. Turn limits are not the environment's.
+    """
+
+    state: State
+    facts: Int[Array, "facts row"]
+    reward: Float[Array, ""]
+    terminated: Bool[Array, ""]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A difficulty: parameters of the generator and the rules, and the turns that are given.
+
+    Attributes:
+        params: pytree of NumPy values, of one structure for all levels of an environment.
+        turn_limit: commands after which an episode is truncated.
+        summary: one line for people.
+    """
+
+    params: Params
+    turn_limit: int
+    summary: str = ""
+
+
+class Environment(Protocol):
+    """Rules, generator, expert and words of one environment, written for one row.
+
+    All methods are pure, jittable and of static shapes; callers `vmap`. Facts and commands are
+    rows of concept ids (`jaxagent.text.schema`).
+    """
+
+    name: str
+    schema: Schema
+    phrases: Mapping[str, Phrases]
+    levels: Mapping[str, Level]
+    max_commands: int
+
+    def reset(self, key: jax.Array, params: Params) -> tuple[State, Int[Array, "first row"]]:
+        """A new instance, solvable within the level's turn limit, and the facts that open it."""
+        ...
+
+    def step(self, state: State, command: Int[Array, "row"], params: Params) -> Transition:
+        """Carries out `command` (verb 0, `INVALID`, for what could not be read)."""
+        ...
+
+    def valid_commands(
+        self, state: State, params: Params
+    ) -> tuple[Int[Array, "max_commands row"], Bool[Array, "max_commands"]]:
+        """Commands that have an effect now, at most `max_commands`, and which rows count."""
+        ...
+
+    def expert(self, state: State, params: Params) -> Int[Array, "row"]:
+        """The command of a policy that solves every instance within the turn limit."""
+        ...
+
+    def fingerprint(self, state: State) -> UInt32[Array, ""]:
+        """Hash of the state without its key: equal states, equal hashes."""
+        ...

@@ -1,0 +1,84 @@
+"""Pools of instances made ahead, and the keys that keep training and evaluation apart."""
+
+from __future__ import annotations
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxagent.envs.suite import Instance, Message, Suite
+
+_HELD_OUT = np.uint32(1 << 31)
+
+
+@flax.struct.dataclass
+class Pool:
+    """Instances ready to be dealt, a leading axis of `size` on every leaf.
+
+    Attributes:
+        instances: the instances at their start.
+        messages: the messages that open them.
+    """
+
+    instances: Instance
+    messages: Message
+
+    @property
+    def size(self) -> int:
+        """Number of instances."""
+        return self.messages.length.shape[0]
+
+
+def training_keys(key: jax.Array, count: int) -> jax.Array:
+    """`count` instance keys for training, drawn from `key`: the first bit of each is clear."""
+    data = jax.random.bits(key, (count, 2), jnp.uint32)
+    return jax.random.wrap_key_data(data.at[:, 0].set(data[:, 0] & ~_HELD_OUT), impl="threefry2x32")
+
+
+def evaluation_keys(count: int, start: int = 0) -> jax.Array:
+    """The fixed instance keys `start … start + count - 1` for evaluation: the first bit is set.
+
+    No training key equals one of them, whatever the seed, so the two sets are disjoint by
+    construction, and every policy is measured on the same instances.
+    """
+    numbers = start + jnp.arange(count, dtype=jnp.uint32)
+    data = jnp.stack([jnp.full(count, _HELD_OUT), numbers], axis=1)
+    return jax.random.wrap_key_data(data, impl="threefry2x32")
+
+
+def fill_pool(suite: Suite, keys: jax.Array, tasks: Int[Array, " size"]) -> Pool:
+    """The instances that `keys` make of `tasks`."""
+    return Pool(*jax.vmap(suite.reset)(keys, tasks))
+
+
+def draw_pool(key: jax.Array, suite: Suite, weights: Float[Array, " tasks"], size: int) -> Pool:
+    """`size` training instances, their tasks drawn with `weights`, in random order.
+
+    The number of instances of a task is its share of `size`, up to rounding (systematic
+    sampling), which keeps small batches from missing a task.
+    """
+    task_key, order_key, instance_key = jax.random.split(key, 3)
+    shares = jnp.cumsum(weights) / jnp.sum(weights)
+    points = (jnp.arange(size) + jax.random.uniform(task_key)) / size
+    tasks = jnp.minimum(jnp.searchsorted(shares, points, side="right"), len(weights) - 1)
+    tasks = jax.random.permutation(order_key, tasks)
+    return fill_pool(suite, training_keys(instance_key, size), tasks)
+
+
+def deal(
+    done: Bool[Array, " rows"], dealt: Int[Array, ""], size: int
+) -> tuple[Int[Array, " rows"], Int[Array, ""]]:
+    """Distinct pool entries for the rows that are done, by their rank among them.
+
+    Args:
+        done: which rows need an instance.
+        dealt: how many were dealt before; past `size` the pool starts over.
+        size: size of the pool.
+
+    Returns:
+        An entry for every row (of no meaning where not `done`), and how many are dealt now.
+    """
+    rank = jnp.cumsum(done) - 1
+    return (dealt + jnp.maximum(rank, 0)) % size, dealt + jnp.sum(done)

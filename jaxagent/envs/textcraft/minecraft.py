@@ -1,0 +1,169 @@
+"""Recipes of Minecraft: fixed, all of them in force, some of them shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int, Int16, Int32
+
+from jaxagent.envs.textcraft import plans
+from jaxagent.envs.textcraft.assemble import assemble
+from jaxagent.envs.textcraft.recipes import (
+    ABSENT,
+    GROUP_OF,
+    INGREDIENTS,
+    IS_BASE,
+    ITEMS,
+    MINECRAFT,
+    NEEDED,
+    SHOWN,
+    THINGS,
+    Recipes,
+    recipes_by,
+)
+from jaxagent.envs.textcraft.splits import in_split
+from jaxagent.envs.textcraft.state import Knowledge, Order, State
+
+_KIN, _STRANGERS = 24, 12
+"""How many distractors are drawn among recipes of a common ingredient, and among all."""
+
+
+@flax.struct.dataclass
+class MinecraftParams:
+    """What an instance is drawn from.
+
+    Attributes:
+        least_depth, most_depth: int32[], crafts on the longest way to the goal.
+        distractors: int32[], recipes shown that the expert does not use.
+        split: int32[], place in `SPLITS`: which items can be goals.
+    """
+
+    least_depth: Int32[Array, ""]
+    most_depth: Int32[Array, ""]
+    distractors: Int32[Array, ""]
+    split: Int32[Array, ""]
+
+
+class _Tables(NamedTuple):
+    """Recipes by what they make, and the ones that can be distractors by what they use.
+
+    Attributes:
+        makers: Recipes[things, recipes of one output].
+        users: int16[things, most], numbers of recipes.
+        uses: int32[things], how many of `users` there are.
+        distractors: int16[n], all recipes that can be distractors.
+    """
+
+    makers: Recipes
+    users: np.ndarray
+    uses: np.ndarray
+    distractors: np.ndarray
+
+
+@dataclass(frozen=True)
+class Minecraft:
+    """The source of Minecraft's recipes (`state.Source`). Its book is the recipes' numbers."""
+
+    ingredients: int = INGREDIENTS
+    extra: int = 5 + SHOWN - NEEDED
+
+    def draw(self, key: Array, params: MinecraftParams) -> State:
+        """A goal of the depth, uniformly; one of its plans; its distractors; all in random order."""
+        keys = jax.random.split(key, 4)
+        goal, plan = _draw_plan(keys[0], keys[1], params)
+        needed = jnp.asarray(plans.all_plans().recipes)[plan]
+        numbers = jnp.concatenate([needed, _draw_distractors(keys[2], needed, params)])
+        order = jax.random.permutation(keys[3], SHOWN)
+        members = jnp.asarray(plans.all_plans().members)[plan]
+        return assemble(self, goal, numbers, numbers != ABSENT, order, members)
+
+    def shown(self, book: Int16[Array, "shown"]) -> Recipes:
+        """Recipes[SHOWN] of their numbers."""
+        return jax.tree.map(lambda column: jnp.asarray(column)[book], MINECRAFT)
+
+    def know(self, book: Int16[Array, "shown"], order: Order) -> Knowledge:
+        """All recipes count, shown or not."""
+        del book
+        return Knowledge(
+            candidates=jax.tree.map(lambda c: jnp.asarray(c)[order.thing], _tables().makers),
+            is_base=self.are_base(None, order.thing),
+            groups=self.groups_of(None, order.ingredients),
+        )
+
+    def groups_of(self, book: object, things: Int16[Array, "*n"]) -> Int16[Array, "*n"]:
+        """The group that each thing is a member of, or -1."""
+        del book
+        return jnp.where(things < 0, -1, jnp.asarray(GROUP_OF)[things]).astype(jnp.int16)
+
+    def are_base(self, book: object, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
+        """Whether each thing is one of the 132 items that no recipe makes."""
+        del book
+        return (things >= 0) & jnp.asarray(IS_BASE)[things]
+
+
+@cache
+def _tables() -> _Tables:
+    sizes = np.sum(MINECRAFT.ingredients >= 0, axis=1)
+    lines = [(o, c, *i) for o, c, i in zip(MINECRAFT.output, MINECRAFT.output_count, MINECRAFT.ingredients.tolist(), strict=True)]
+    short = [r for r in range(ABSENT) if sizes[r] <= 2 and lines[r] not in lines[:r]]
+    makers = recipes_by([np.flatnonzero(MINECRAFT.output == t).tolist() for t in range(len(THINGS))])
+    users = [[r for r in short if t in MINECRAFT.ingredients[r]] for t in range(len(THINGS))]
+    return _Tables(
+        makers=jax.tree.map(lambda column: column[makers], MINECRAFT),
+        users=recipes_by(users),
+        uses=np.array([len(row) for row in users], np.int32),
+        distractors=np.array(short, np.int16),
+    )
+
+
+def _draw_plan(
+    goal_key: Array, plan_key: Array, params: MinecraftParams
+) -> tuple[Int16[Array, ""], Int[Array, ""]]:
+    """A goal, uniform over those of the depth and the split, and one of its plans, uniform too."""
+    table = plans.all_plans()
+    depths = jnp.asarray(table.depths)
+    may = (depths >= params.least_depth) & (depths <= params.most_depth)
+    may &= in_split(jnp.asarray(table.goals), params.split)
+    chosen = jnp.argmax(jnp.cumsum(may) > jax.random.randint(goal_key, (), 0, jnp.sum(may)))
+    offset = jax.random.randint(plan_key, (), 0, jnp.asarray(table.number)[chosen])
+    return jnp.asarray(table.goals)[chosen], jnp.asarray(table.first)[chosen] + offset
+
+
+def _draw_distractors(
+    key: Array, needed: Int16[Array, "needed"], params: MinecraftParams
+) -> Int16[Array, "shown-needed"]:
+    """Distinct recipes that are not needed, `ABSENT` behind.
+
+    As in the original they share an ingredient with a needed one. Where too few do, any recipe
+    will serve, so that the number shown tells nothing.
+    """
+    kin_key, stranger_key = jax.random.split(key)
+    short = jnp.asarray(_tables().distractors)
+    strangers = short[jax.random.randint(stranger_key, (_STRANGERS,), 0, len(short))]
+    drawn = jnp.concatenate([_draw_kin(kin_key, needed), strangers])
+    earlier = jnp.tril(drawn[:, None] == drawn, k=-1)
+    fresh = (drawn != ABSENT) & ~jnp.any(earlier, axis=1)
+    fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)
+    rank = jnp.cumsum(fresh) - 1
+    size = SHOWN - NEEDED
+    at = fresh & (rank == jnp.arange(size)[:, None]) & (rank < params.distractors)
+    return jnp.max(jnp.where(at, drawn, -1), axis=1, initial=-1).astype(jnp.int16) 
+
+
+def _draw_kin(key: Array, needed: Int16[Array, "needed"]) -> Int16[Array, "kin"]:
+    """Recipes that use an ingredient of a needed recipe, `ABSENT` where no other does."""
+    recipe_key, slot_key, user_key = jax.random.split(key, 3)
+    recipe = needed[jax.random.randint(recipe_key, (_KIN,), 0, jnp.sum(needed != ABSENT))]
+    ingredients = jnp.asarray(MINECRAFT.ingredients)[recipe]
+    slot = jax.random.randint(slot_key, (_KIN,), 0, jnp.sum(ingredients >= 0, axis=1))
+    thing = jnp.take_along_axis(ingredients, slot[:, None], axis=1)[:, 0]
+    tables = _tables()
+    uses = jnp.asarray(tables.uses)[thing]
+    user = jax.random.randint(user_key, (_KIN,), 0, jnp.maximum(uses, 1))
+    return jnp.asarray(tables.users)[thing, user]

@@ -1,0 +1,34 @@
+"""Splits of the items, so that evaluation can use items that training never asked for."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, Int16
+
+from jaxagent.envs.textcraft.recipes import ITEMS
+
+SPLITS = ("all", "seen", "unseen")
+"""`unseen` holds six of every 26 items in alphabetical order, `seen` the others."""
+
+CLASSES = 26
+"""The items fall into this many classes of this many neighbours in the alphabet: 26 * 26 = 676."""
+
+if len(ITEMS) != CLASSES**2:
+    raise ValueError(f"ITEMS: {len(ITEMS)} items, expected {CLASSES**2}")
+
+
+def in_split(items: Int[Array, "*n"], split: Int[Array, ""]) -> Bool[Array, "*n"]:
+    """Whether each item belongs to the split."""
+    unseen = (items % CLASSES) % 5 == 0
+    return (split == 0) | (unseen == (split == 2))
+
+
+def draw_items(key: jax.Array, number: int, split: Int[Array, ""]) -> Int16[Array, "number"]:
+    """Distinct items of a split, at most one of each class, which needs no sort of all items."""
+    class_key, place_key = jax.random.split(key)
+    classes = jax.random.permutation(class_key, CLASSES)[:number]
+    sizes = jnp.array([CLASSES, 20, 6])
+    drawn = jax.random.randint(place_key, (number,), 0, sizes[split])
+    places = jnp.stack([drawn, drawn + drawn // 4 + 1, 5 * drawn])[split]
+    return (classes * CLASSES + places).astype(jnp.int16)

@@ -1,0 +1,74 @@
+"""Rotary positions, masks and masked attention, for one row of tokens."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+HIDDEN_SCORE = -1e30
+
+
+def rotary_angles(
+    positions: Int[Array, " tokens"], head_dim: int, base: float
+) -> Float[Array, "tokens half"]:
+    """Return the rotation angles in radians, float32, of every position and pair of channels.
+
+    Pair i of `head_dim / 2` turns by `position * base ** (-2 i / head_dim)`
+    (Su et al. 2021, arXiv 2104.09864, equation 15).
+    """
+    exponents = jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim
+    return positions.astype(jnp.float32)[:, None] * base**-exponents
+
+
+def rotate(
+    vectors: Float[Array, "tokens heads head_dim"], angles: Float[Array, "tokens half"]
+) -> Float[Array, "tokens heads head_dim"]:
+    """Turn the channel pairs (i, i + head_dim / 2) of every head by `angles`; keeps the dtype."""
+    cos, sin = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
+    first, second = jnp.split(vectors.astype(jnp.float32), 2, axis=-1)
+    turned = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    return turned.astype(vectors.dtype)
+
+
+def packed_mask(
+    positions: Int[Array, " tokens"], segments: Int[Array, " tokens"]
+) -> Bool[Array, "tokens tokens"]:
+    """Return which keys (columns) each query (row) of a packed row may see.
+
+    A token sees the tokens of its own segment up to its own position. Padding (segment -1) sees
+    only itself, so that no row of the mask is empty.
+    """
+    same = (segments[:, None] == segments[None, :]) & (segments[:, None] >= 0)
+    causal = positions[None, :] <= positions[:, None]
+    return (same & causal) | jnp.eye(positions.shape[0], dtype=bool)
+
+
+def attend(
+    queries: Float[Array, "queries heads head_dim"],
+    keys: Float[Array, "kv_heads keys head_dim"],
+    values: Float[Array, "kv_heads keys head_dim"],
+    mask: Bool[Array, "queries keys"],
+) -> Float[Array, "queries heads*head_dim"]:
+    """Grouped-query scaled dot-product attention (Ainslie et al. 2023, arXiv 2305.13245).
+
+    Consecutive query heads share a key-value head. Scores and softmax are float32, the result has
+    the dtype of `queries`. Every row of `mask` must allow at least one key.
+
+    The softmax is normalised after it has weighted the values: dividing `head_dim` numbers per
+    query is cheaper than dividing one per key.
+    """
+    count, heads, head_dim = queries.shape
+    grouped = queries.reshape(count, keys.shape[0], heads // keys.shape[0], head_dim)
+    scores = jnp.einsum(
+        "qkgd,ksd->kgqs", grouped * head_dim**-0.5, keys, preferred_element_type=jnp.float32
+    )
+    scores = jnp.where(mask, scores, HIDDEN_SCORE)
+    peak = jax.lax.stop_gradient(scores.max(axis=-1, keepdims=True))
+    weights = jnp.exp(scores - peak)
+    total = weights @ jnp.ones(weights.shape[-1], jnp.float32)
+    mixed = jnp.einsum(
+        "kgqs,ksd->qkgd", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
+    )
+    mixed = mixed / jnp.moveaxis(total, -1, 0)[..., None]
+    return mixed.reshape(count, heads * head_dim).astype(queries.dtype)

@@ -1,0 +1,250 @@
+"""An actor: a policy that reads and speaks in a suite, turn by turn, from a key-value cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxagent.envs.pool import Pool
+from jaxagent.envs.suite import Instance, Suite
+from jaxagent.models import Cache, Params, Policy, log_prob, sample
+from jaxagent.text import END
+
+PIECE = 8
+"""Words read in one go. Longer messages take several, and the longest of a batch decides."""
+
+FORBIDDEN = -1e9
+"""Logit of a word that the row's lexicon does not know."""
+
+
+class Spoken(NamedTuple):
+    """An action as it was said by every row of a batch; a leading axis [rows].
+
+    Attributes:
+        tokens: int32[rows, action], word ids, padded.
+        length: int32[rows], how many count, the end included.
+        log_prob: float32[rows, action], of every word under the policy that said it.
+        value: float32[rows, action], the return expected before every word.
+        expert: bool[rows], the action is what an expert would say (demonstrations only).
+    """
+
+    tokens: jax.Array
+    length: jax.Array
+    log_prob: jax.Array
+    value: jax.Array
+    expert: jax.Array
+
+
+class Player(Protocol):
+    """Who plays the rows of a rollout: a policy, or an expert that needs no words."""
+
+    suite: Suite
+
+    def empty_cache(self, slots: int) -> Cache:
+        """Memory of one row that has read nothing."""
+        ...
+
+    def prefill(self, params: Params, pool: Pool) -> Cache:
+        """Memory of every pool entry behind its first message."""
+        ...
+
+    def read(
+        self, params: Params, cache: Cache, tokens: jax.Array, length: jax.Array
+    ) -> tuple[jax.Array, Cache]:
+        """Reads messages; returns what is known behind the last word of each, and the memory."""
+        ...
+
+    def speak(
+        self,
+        params: Params,
+        cache: Cache,
+        hidden: jax.Array,
+        instance: Instance,
+        active: jax.Array,
+        key: jax.Array,
+        size: int,
+        temperature: jax.typing.ArrayLike,
+    ) -> tuple[Spoken, Cache]:
+        """Says an action in every active row."""
+        ...
+
+    def value(self, params: Params, hidden: jax.Array) -> jax.Array:
+        """float32[rows], the return expected behind what was read."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """A policy in a suite. Static; the parameters are an argument.
+
+    Attributes:
+        policy: reads and writes words; its vocabulary is that of the suite's language.
+        suite: the tasks.
+    """
+
+    policy: Policy
+    suite: Suite
+
+    def __post_init__(self) -> None:
+        words = len(self.suite.language.vocabulary)
+        if self.policy.vocabulary != words:
+            raise ValueError(
+                f"vocabulary={self.policy.vocabulary}: the policy does not know the suite's "
+                f"{words} words; both must be made from the same environments"
+            )
+
+    @cached_property
+    def words(self) -> np.ndarray:
+        """int32[n]: the words that logits are about, sorted: `suite.sayable`."""
+        return self.suite.sayable
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """int32[vocabulary]: place in `words` of every word, 0 for those not in it."""
+        places = np.zeros(self.policy.vocabulary, np.int32)
+        places[self.words] = np.arange(len(self.words))
+        return places
+
+    def logits(
+        self, params: Params, hidden: Float[Array, "*n width"], task: Int[Array, "*n"]
+    ) -> Float[Array, "*n words"]:
+        """Float32 logits of `words`; those that the task's lexicon does not know are ruled out."""
+        logits = self.policy.logits(params, hidden, self.words)
+        lexicons = self.suite.voices.lexicon
+        known = self.suite.language.sayable[:, self.words]
+        if known[lexicons].all():
+            return logits
+        return jnp.where(jnp.asarray(known)[jnp.asarray(lexicons)[task]], logits, FORBIDDEN)
+
+    def empty_cache(self, slots: int) -> Cache:
+        """The cache of one row that has read nothing and may read `slots` words."""
+        return self.policy.empty_cache(slots)
+
+    def value(self, params: Params, hidden: Float[Array, "rows width"]) -> Float[Array, " rows"]:
+        """The return expected behind the words that were read."""
+        return self.policy.value(params, hidden)
+
+    def prefill(self, params: Params, pool: Pool) -> Cache:
+        """The cache of every pool entry behind its first message, of `first_tokens` slots."""
+        slots = _whole_pieces(self.suite.first_tokens)
+        empty = self.policy.empty_cache(slots)
+        cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (pool.size, *x.shape)), empty)
+        return self.read(params, cache, pool.messages.tokens, pool.messages.length)[1]
+
+    def read(
+        self,
+        params: Params,
+        cache: Cache,
+        tokens: Int[Array, "rows chunk"],
+        length: Int[Array, " rows"],
+    ) -> tuple[Float[Array, "rows width"], Cache]:
+        """Reads the first `length` tokens of every row.
+
+        Returns:
+            The hidden state at each row's last word (zeros where there is none), and the cache.
+        """
+        rows, size = tokens.shape
+        tokens = jnp.pad(tokens, ((0, 0), (0, _whole_pieces(size) - size)))
+
+        def unread(carry: tuple) -> jax.Array:
+            return carry[0] < jnp.max(length)
+
+        def read_piece(carry: tuple) -> tuple:
+            start, last, cache = carry
+            piece = jax.lax.dynamic_slice_in_dim(tokens, start, PIECE, axis=1)
+            count = jnp.clip(length - start, 0, PIECE)
+            hidden, cache = jax.vmap(self.policy.extend, in_axes=(None, 0, 0, 0))(
+                params, cache, piece, count
+            )
+            place = length - 1 - start
+            here = hidden[jnp.arange(rows), jnp.clip(place, 0, PIECE - 1)]
+            inside = (place >= 0) & (place < PIECE)
+            return start + PIECE, jnp.where(inside[:, None], here, last), cache
+
+        none = jnp.zeros((rows, self.policy.config.width), self.policy.config.dtype)
+        _, last, cache = jax.lax.while_loop(unread, read_piece, (jnp.int32(0), none, cache))
+        return last, cache
+
+    def speak(
+        self,
+        params: Params,
+        cache: Cache,
+        hidden: Float[Array, "rows width"],
+        instance: Instance,
+        active: Bool[Array, " rows"],
+        key: jax.Array,
+        size: int,
+        temperature: jax.typing.ArrayLike = 1.0,
+    ) -> tuple[Spoken, Cache]:
+        """Says one action per active row, word by word, until all have ended or `size` is full.
+
+        The last word of an action is not in the cache yet: it is read with the next message.
+
+        Args:
+            params: the policy's parameters.
+            cache: what the rows have read.
+            hidden: hidden state behind the last word that was read.
+            instance: the episodes, for their tasks.
+            active: rows that act; the others say nothing.
+            key: for the words.
+            size: most words of an action.
+            temperature: of the distribution that is sampled; `log_prob` is that at 1.
+        """
+        rows, task = instance.task.shape[0], instance.task
+
+        def speaking(carry: tuple) -> jax.Array:
+            return (carry[0] < size) & jnp.any(carry[1])
+
+        def say_word(carry: tuple) -> tuple:
+            place, alive, hidden, cache, spoken = carry
+            logits = self.logits(params, hidden, task)
+            uniform = jax.random.uniform(jax.random.fold_in(key, place), (rows,))
+            choice = sample(uniform, logits / temperature)
+            token = jnp.asarray(self.words)[choice]
+            spoken = Spoken(
+                tokens=spoken.tokens.at[place].set(jnp.where(alive, token, 0)),
+                length=spoken.length + alive,
+                log_prob=spoken.log_prob.at[place].set(log_prob(logits, choice)),
+                value=spoken.value.at[place].set(self.policy.value(params, hidden)),
+                expert=spoken.expert,
+            )
+            alive &= token != END
+            going_on = jnp.any(alive) & (place + 1 < size)
+            hidden, cache = jax.lax.cond(
+                going_on,
+                lambda cache: self._read_word(params, cache, token, alive),
+                lambda cache: (hidden, cache),
+                cache,
+            )
+            return place + 1, alive, hidden, cache, spoken
+
+        nothing = Spoken(
+            tokens=jnp.zeros((size, rows), jnp.int32),
+            length=jnp.zeros(rows, jnp.int32),
+            log_prob=jnp.zeros((size, rows)),
+            value=jnp.zeros((size, rows)),
+            expert=jnp.zeros(rows, bool),
+        )
+        start = (jnp.int32(0), active, hidden, cache, nothing)
+        *_, cache, spoken = jax.lax.while_loop(speaking, say_word, start)
+        grids = {name: getattr(spoken, name).T for name in ("tokens", "log_prob", "value")}
+        return spoken._replace(**grids), cache
+
+    def _read_word(
+        self, params: Params, cache: Cache, token: jax.Array, alive: jax.Array
+    ) -> tuple[jax.Array, Cache]:
+        """Reads one word in every row that is alive; the others' slots stay unused."""
+        hidden, cache = jax.vmap(self.policy.extend, in_axes=(None, 0, 0, 0))(
+            params, cache, token[:, None], alive.astype(jnp.int32)
+        )
+        return hidden[:, 0], cache
+
+
+def _whole_pieces(size: int) -> int:
+    return -(-size // PIECE) * PIECE

@@ -1,0 +1,188 @@
+"""Imitation: demonstrations by experts with noise, and supervised fine-tuning on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxagent.envs.pool import Pool, draw_pool
+from jaxagent.envs.suite import Instance, Suite
+from jaxagent.models import Cache, Params, log_prob
+from jaxagent.rl.actor import Actor, Spoken
+from jaxagent.rl.algorithm import Hyper, descend, optimiser
+from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.learner import Metrics, word_outputs
+from jaxagent.rl.loss import imitation_loss
+from jaxagent.rl.minibatch import Minibatch, over_minibatches, pack
+from jaxagent.rl.rollout import Window, rollout
+
+
+@dataclass(frozen=True, eq=False)
+class Expert:
+    """The experts of a suite as a player; it reads no words and has no parameters.
+
+    Attributes:
+        suite: the tasks.
+        noise: probability of a random valid command instead of the expert's. What follows is
+            still the expert's answer to the state that the noise led to.
+    """
+
+    suite: Suite
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.noise <= 1.0:
+            raise ValueError(f"noise={self.noise}: expected a probability")
+
+    def empty_cache(self, slots: int) -> Cache:
+        """A memory that only counts words."""
+        del slots
+        return Cache((), (), jnp.int32(0))
+
+    def prefill(self, params: Params, pool: Pool) -> Cache:
+        """The lengths of the first messages."""
+        del params
+        return Cache((), (), pool.messages.length)
+
+    def read(
+        self, params: Params, cache: Cache, tokens: jax.Array, length: jax.Array
+    ) -> tuple[jax.Array, Cache]:
+        """Counts the words."""
+        del params
+        return jnp.zeros((len(tokens), 0)), cache.replace(length=cache.length + length)
+
+    def value(self, params: Params, hidden: jax.Array) -> Float[Array, " rows"]:
+        """0: experts expect nothing."""
+        del params
+        return jnp.zeros(len(hidden))
+
+    def speak(
+        self,
+        params: Params,
+        cache: Cache,
+        hidden: jax.Array,
+        instance: Instance,
+        active: Bool[Array, " rows"],
+        key: jax.Array,
+        size: int,
+        temperature: jax.typing.ArrayLike,
+    ) -> tuple[Spoken, Cache]:
+        """Says the expert's command, or with probability `noise` a random valid one."""
+        del params, hidden, temperature
+        keys = jax.random.split(key, len(active))
+        command, expert = jax.vmap(self._command)(keys, instance)
+        message = jax.vmap(self.suite.write)(instance, command)
+        cut = min(size, message.tokens.shape[1])
+        tokens = jnp.zeros((len(active), size), jnp.int32).at[:, :cut].set(message.tokens[:, :cut])
+        length = jnp.where(active, jnp.minimum(message.length, size), 0)
+        nothing = jnp.zeros((len(active), size))
+        spoken = Spoken(tokens, length, nothing, nothing, expert & active)
+        inputs = jnp.maximum(length - 1, 0)
+        return spoken, cache.replace(length=cache.length + inputs)
+
+    def _command(self, key: jax.Array, instance: Instance) -> tuple[jax.Array, jax.Array]:
+        command = self.suite.expert(instance)
+        if not self.noise:
+            return command, jnp.bool_(True)
+        noise_key, choice_key = jax.random.split(key)
+        commands, valid = self.suite.valid_commands(instance)
+        weights = jax.random.uniform(choice_key, valid.shape)
+        random = commands[jnp.argmax(jnp.where(valid, weights, -1.0))]
+        noisy = (jax.random.uniform(noise_key) < self.noise) & jnp.any(valid)
+        return jnp.where(noisy, random, command), ~noisy
+
+
+@flax.struct.dataclass
+class ImitatorState:
+    """All that a supervised run is.
+
+    Attributes:
+        params: of the policy.
+        optimiser: state of Adam.
+        key: of everything random still to come.
+        update: int32[], updates done.
+    """
+
+    params: Params
+    optimiser: optax.OptState
+    key: jax.Array
+    update: Int[Array, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class Imitator:
+    """Supervised fine-tuning on fresh demonstrations.
+
+    Attributes:
+        actor: the policy in the suite.
+        window: shape of the demonstrations that an update plays.
+        noise: of the demonstrations; words said at random are read, but not learnt.
+        minibatch: packed rows of a gradient step.
+        updates: updates of a whole run.
+    """
+
+    actor: Actor
+    window: Window = Window(rows=128, turns=16)
+    noise: float = 0.2
+    minibatch: int = 32
+    updates: int = 100
+
+    def start(self, params: Params, key: jax.Array) -> ImitatorState:
+        """The state before the first update."""
+        params = jax.tree.map(jnp.array, params)
+        return ImitatorState(params, optimiser().init(params), key, jnp.int32(0))
+
+    @partial(jax.jit, static_argnums=(0, 4), donate_argnums=1)
+    def run(
+        self, state: ImitatorState, hyper: Hyper, curriculum: Curriculum, count: int
+    ) -> tuple[ImitatorState, Metrics]:
+        """Does `count` updates; metrics get a leading axis [count]."""
+
+        def step(state: ImitatorState, _: None) -> tuple[ImitatorState, Metrics]:
+            return imitation_step(self, state, hyper, curriculum)
+
+        return jax.lax.scan(step, state, length=count)
+
+
+def imitation_step(
+    imitator: Imitator, state: ImitatorState, hyper: Hyper, curriculum: Curriculum
+) -> tuple[ImitatorState, Metrics]:
+    """One update: play demonstrations, and one pass of gradient steps over them. Pure."""
+    key, pool_key, play_key, order_key = jax.random.split(state.key, 4)
+    suite, window = imitator.actor.suite, imitator.window
+    progress = state.update / imitator.updates
+    pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)
+    trajectory = rollout(Expert(suite, imitator.noise), {}, pool, play_key, window)
+    packing = pack(trajectory, window.context, window.words)
+    turns = trajectory.turns
+    wanted = turns.spoken & turns.expert[..., None]
+    total = jnp.sum(wanted).astype(jnp.float32)
+
+    def loss(params: Params, batch: Minibatch, count: Array) -> tuple[Array, Array]:
+        logits, _ = word_outputs(imitator.actor, params, batch, turns.task)
+        choice = jnp.asarray(imitator.actor.places)[batch.words_of(turns.action)]
+        counts = batch.packed.said & batch.words_of(wanted)
+        correct = counts & (jnp.argmax(logits, -1) == choice)
+        mean = total / count
+        return imitation_loss(log_prob(logits, choice), counts, mean), jnp.sum(correct) / total
+
+    def step(carry: tuple, batch: Minibatch, count: Array) -> tuple:
+        params, adam, summed = carry
+        (value, correct), gradient = jax.value_and_grad(loss, has_aux=True)(params, batch, count)
+        rate = hyper.rate_at(progress)
+        params, adam, _ = descend(gradient, adam, params, rate, hyper.max_gradient)
+        return params, adam, summed + jnp.stack([value / count, correct])
+
+    carry = (state.params, state.optimiser, jnp.zeros(2))
+    visit = (imitator.minibatch, window.context, window.words)
+    params, adam, summed = over_minibatches(order_key, packing, *visit, carry, step)
+    state = ImitatorState(params, adam, key, state.update + 1)
+    tokens = packing.useful(window.context) * packing.used * window.context
+    metrics = {"loss": summed[0], "accuracy": summed[1], "tokens": tokens, "progress": progress}
+    return state, metrics

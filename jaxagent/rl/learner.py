@@ -1,0 +1,250 @@
+"""The learner: one update is one pure function, jitted whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from jaxagent.envs.pool import draw_pool
+from jaxagent.models import Params, entropy, kl_divergence, log_prob
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.advantage import ADVANTAGES, normalise
+from jaxagent.rl.algorithm import Algorithm, Hyper, descend, optimiser
+from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.loss import Words, ppo_loss
+from jaxagent.rl.minibatch import Minibatch, Packing, over_minibatches, pack
+from jaxagent.rl.rollout import Window, rollout
+from jaxagent.rl.trajectory import Trajectory
+
+Metrics = dict[str, jax.Array]
+
+PARTS = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl", "gradient")
+
+
+@flax.struct.dataclass
+class LearnerState:
+    """All that a training run is; saved and restored, it goes on bit for bit.
+
+    Attributes:
+        params: of the policy.
+        reference: of the base policy that the KL divergence is measured from.
+        optimiser: state of Adam.
+        key: of everything random still to come.
+        update: int32[], updates done.
+    """
+
+    params: Params
+    reference: Params
+    optimiser: optax.OptState
+    key: jax.Array
+    update: Int[Array, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """The static parts of training.
+
+    Attributes:
+        actor: the policy in the suite.
+        window: shape of the rollouts.
+        algorithm: static parts of the update.
+        pool: instances made per update; 0 for four per row.
+        updates: updates of a whole run, which progress is measured by.
+    """
+
+    actor: Actor
+    window: Window = Window()
+    algorithm: Algorithm = Algorithm()
+    pool: int = 0
+    updates: int = 100
+
+    def __post_init__(self) -> None:
+        self.window.check(self.actor.suite)
+        if self.updates < 1:
+            raise ValueError(f"updates={self.updates}: expected at least 1")
+        if self.pool and self.pool < self.window.rows:
+            raise ValueError(f"pool={self.pool}: expected at least rows={self.window.rows}, or 0")
+
+    @property
+    def turns_per_update(self) -> int:
+        """Turns that an update plays."""
+        return self.window.rows * self.window.turns
+
+    def start(self, params: Params, key: jax.Array) -> LearnerState:
+        """The state before the first update, with `params` as the base policy too."""
+        copy = partial(jax.tree.map, jnp.array)
+        return LearnerState(
+            params=copy(params),
+            reference=copy(params) if self.algorithm.reference else {},
+            optimiser=optimiser().init(params),
+            key=key,
+            update=jnp.int32(0),
+        )
+
+    @partial(jax.jit, static_argnums=(0, 4), donate_argnums=1)
+    def run(
+        self, state: LearnerState, hyper: Hyper, curriculum: Curriculum, count: int
+    ) -> tuple[LearnerState, Metrics]:
+        """Does `count` updates; metrics get a leading axis [count]."""
+
+        def step(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
+            return train_step(self, state, hyper, curriculum)
+
+        return jax.lax.scan(step, state, length=count)
+
+
+def train_step(
+    learner: Learner, state: LearnerState, hyper: Hyper, curriculum: Curriculum
+) -> tuple[LearnerState, Metrics]:
+    """One update: draw instances, play, estimate advantages, descend. Pure."""
+    key, pool_key, play_key, order_key = jax.random.split(state.key, 4)
+    actor, window = learner.actor, learner.window
+    progress = state.update / learner.updates
+    size = learner.pool or 4 * window.rows
+    pool = draw_pool(pool_key, actor.suite, curriculum.weights_at(progress), size)
+    horizon = curriculum.horizon_at(progress)
+    trajectory = rollout(actor, state.params, pool, play_key, window, horizon)
+    packing = pack(trajectory, window.context, window.words)
+    credit = _credit(learner, trajectory, hyper)
+    params, adam, parts = _improve(learner, state, hyper, packing, credit, order_key, progress)
+    metrics = {**parts, **trajectory_metrics(actor, trajectory)}
+    metrics["useful_tokens"] = packing.useful(window.context)
+    metrics["progress"] = progress
+    state = state.replace(params=params, optimiser=adam, key=key, update=state.update + 1)
+    return state, metrics
+
+
+def trajectory_metrics(actor: Actor, trajectory: Trajectory) -> Metrics:
+    """What the rollout showed, over all rows: means, and per task sums of finished episodes.
+
+    Returns:
+        Scalars, and `task_finished`, `task_solved`, `task_turns` of shape [tasks].
+    """
+    turns = trajectory.turns
+    acted = turns.action_length > 0
+    finished = turns.terminated | turns.truncated
+    per_task = jax.nn.one_hot(turns.task, len(actor.suite))
+    count = jnp.maximum(jnp.sum(acted), 1)
+    return {
+        "turns": jnp.sum(acted),
+        "words": jnp.sum(turns.action_length),
+        "invalid": jnp.sum(turns.invalid) / count,
+        "finished": jnp.sum(finished),
+        "success": jnp.sum(turns.success) / jnp.maximum(jnp.sum(finished), 1),
+        "reward": jnp.sum(turns.reward) / jnp.maximum(jnp.sum(finished), 1),
+        "task_finished": jnp.sum(per_task * finished[..., None], (0, 1)),
+        "task_solved": jnp.sum(per_task * turns.success[..., None], (0, 1)),
+        "task_turns": jnp.sum(per_task * acted[..., None], (0, 1)),
+    }
+
+
+def _credit(
+    learner: Learner, trajectory: Trajectory, hyper: Hyper
+) -> tuple[Float[Array, "rows turns action"], Float[Array, "rows turns action"]]:
+    """Normalised advantages and value targets of all words."""
+    estimate = ADVANTAGES[learner.algorithm.advantage]
+    advantage, target = jax.vmap(estimate, in_axes=(0, 0, None, None))(
+        trajectory.turns, trajectory.final_value, hyper.gamma, hyper.lam
+    )
+    suite, turns = learner.actor.suite, trajectory.turns
+    owner = jnp.asarray(suite.owner)[turns.task][..., None]
+    weight = turns.spoken.astype(jnp.float32)
+    owner = jnp.broadcast_to(owner, weight.shape)
+    return normalise(advantage, weight, owner, len(suite.environments)), target
+
+
+def _improve(
+    learner: Learner,
+    state: LearnerState,
+    hyper: Hyper,
+    packing: Packing,
+    credit: tuple[Array, Array],
+    key: jax.Array,
+    progress: Array,
+) -> tuple[Params, optax.OptState, Metrics]:
+    """The epochs of gradient steps; returns parameters, optimiser and mean parts of the loss."""
+    algorithm, window = learner.algorithm, learner.window
+    total = jnp.sum(packing.trajectory.turns.action_length).astype(jnp.float32)
+    rate = hyper.rate_at(progress)
+
+    def step(carry: tuple, batch: Minibatch, count: Array) -> tuple:
+        params, adam, sums = carry
+        gradient, parts = jax.grad(_loss, has_aux=True)(
+            params, learner, state.reference, packing, credit, batch, hyper, total / count
+        )
+        params, adam, norm = descend(gradient, adam, params, rate, hyper.max_gradient)
+        parts = {**parts, "gradient": norm}
+        sums = {name: sums[name] + parts[name] / count for name in PARTS}
+        return params, adam, sums
+
+    def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+        visit = (window.context, window.words)
+        return over_minibatches(key, packing, algorithm.minibatch, *visit, carry, step), None
+
+    carry = (state.params, state.optimiser, dict.fromkeys(PARTS, jnp.float32(0)))
+    keys = jax.random.split(key, algorithm.epochs)
+    (params, adam, sums), _ = jax.lax.scan(epoch, carry, keys)
+    return params, adam, {name: value / algorithm.epochs for name, value in sums.items()}
+
+
+def _loss(
+    params: Params,
+    learner: Learner,
+    reference: Params,
+    packing: Packing,
+    credit: tuple[Array, Array],
+    batch: Minibatch,
+    hyper: Hyper,
+    count: Array,
+) -> tuple[Float[Array, ""], Metrics]:
+    turns = packing.trajectory.turns
+    logits, value = word_outputs(learner.actor, params, batch, turns.task)
+    choice = jnp.asarray(learner.actor.places)[batch.words_of(turns.action)]
+    kl = jnp.zeros_like(value)
+    if learner.algorithm.reference:
+        base = word_outputs(learner.actor, reference, batch, turns.task)[0]
+        kl = kl_divergence(logits, jax.lax.stop_gradient(base))
+    words = Words(
+        log_prob=log_prob(logits, choice),
+        entropy=entropy(logits),
+        kl=kl,
+        value=value,
+        old_log_prob=batch.words_of(turns.log_prob),
+        old_value=batch.words_of(turns.value),
+        advantage=batch.words_of(credit[0]),
+        target=batch.words_of(credit[1]),
+        said=batch.packed.said,
+    )
+    return ppo_loss(words, hyper.weights, count)
+
+
+def word_outputs(
+    actor: Actor, params: Params, batch: Minibatch, tasks: Int[Array, "rows turns"]
+) -> tuple[Float[Array, "rows words vocabulary"], Float[Array, "rows words"]]:
+    """Logits and values before every word that a minibatch's rows say.
+
+    Args:
+        actor: the policy in its suite.
+        params: its parameters.
+        batch: packed rows.
+        tasks: tasks of the rollout that they are parts of.
+    """
+    packed = batch.packed
+    hidden = jax.vmap(actor.policy.encode, in_axes=(None, 0, 0, 0))(
+        params, packed.tokens, packed.positions, packed.segments
+    )
+    hidden = jnp.take_along_axis(hidden, packed.slot[..., None], axis=1)
+    logits = actor.logits(params, hidden, batch.turns_of(tasks))
+    return logits, actor.policy.value(params, hidden)
+
+
+def host_metrics(metrics: Metrics) -> dict[str, np.ndarray]:
+    """Metrics as NumPy arrays on the host."""
+    return {name: np.asarray(value) for name, value in metrics.items()}

@@ -1,0 +1,277 @@
+"""Rollouts: a batch of rows plays turns in one `scan`, with instances dealt from a pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxagent.envs.pool import Pool, deal
+from jaxagent.envs.suite import Instance, Message, Step, Suite
+from jaxagent.models import Cache, Params
+from jaxagent.rl.actor import Player, Spoken
+from jaxagent.rl.trajectory import Trajectory, Turn
+from jaxagent.text import ACT
+
+
+@dataclass(frozen=True)
+class Window:
+    """Static shape of a rollout.
+
+    Attributes:
+        rows: episodes that are played side by side.
+        turns: turns that every row plays.
+        context: tokens of an episode at most; one that would need more is truncated.
+        action_tokens: words of an action at most; 0 for the suite's longest command.
+    """
+
+    rows: int = 256
+    turns: int = 32
+    context: int = 256
+    action_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "turns", "context"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        if self.action_tokens < 0:
+            raise ValueError(f"action_tokens={self.action_tokens}: expected at least 0")
+
+    @property
+    def words(self) -> int:
+        """Words said in an episode at most: half of its context."""
+        return self.context // 2
+
+    def speech(self, suite: Suite) -> int:
+        """Words of an action at most, in `suite`."""
+        return self.action_tokens or suite.action_tokens
+
+    def check(self, suite: Suite) -> None:
+        """Raises `ValueError` if an episode of `suite` could not even begin in this context."""
+        needed = suite.first_tokens + 1 + self.speech(suite)
+        if self.context < needed or self.words < self.speech(suite):
+            least = max(needed, 2 * self.speech(suite))
+            raise ValueError(
+                f"context={self.context}: an opening of up to {suite.first_tokens} tokens and an "
+                f"action of up to {self.speech(suite)} need at least {least}"
+            )
+
+
+@flax.struct.dataclass
+class Rows:
+    """A batch of episodes under way, a leading axis [rows] on every leaf but `dealt`.
+
+    Attributes:
+        instance: tasks and worlds.
+        cache: what the policy has read.
+        message: what it has yet to read before it acts.
+        turn: int32[rows], turns played.
+        said: int32[rows], words said.
+        fresh: bool[rows], the episode has just been dealt.
+        entry: int32[rows], the pool entry it was dealt.
+        closing: bool[rows], truncated: the message is read for its value, then the row is done.
+        idle: bool[rows], done for good.
+        dealt: int32[], pool entries dealt so far.
+    """
+
+    instance: Instance
+    cache: Cache
+    message: Message
+    turn: Int[Array, " rows"]
+    said: Int[Array, " rows"]
+    fresh: Bool[Array, " rows"]
+    entry: Int[Array, " rows"]
+    closing: Bool[Array, " rows"]
+    idle: Bool[Array, " rows"]
+    dealt: Int[Array, ""]
+
+
+def start_rows(player: Player, pool: Pool, prefilled: Cache, window: Window) -> Rows:
+    """Rows that have each been dealt a pool entry, in order."""
+    count, size = window.rows, message_tokens(player.suite)
+    # Behind a full context there is room to read the message that closes a truncated episode.
+    empty = player.empty_cache(window.context + size)
+    cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), empty)
+    zeros, no = jnp.zeros(count, jnp.int32), jnp.zeros(count, bool)
+    first = jax.tree.map(lambda x: x[zeros], pool.instances)
+    message = Message(jnp.zeros((count, size), jnp.int32), zeros)
+    rows = Rows(first, cache, message, zeros, zeros, no, zeros, no, no, jnp.int32(0))
+    return deal_rows(rows, ~no, pool, prefilled)
+
+
+def deal_rows(rows: Rows, done: Bool[Array, " rows"], pool: Pool, prefilled: Cache) -> Rows:
+    """Gives the rows that are done the next pool entries, with the cache behind their opening."""
+    entry, dealt = deal(done, rows.dealt, pool.size)
+    instance = _where(done, jax.tree.map(lambda x: x[entry], pool.instances), rows.instance)
+    size = rows.message.tokens.shape[1]
+    your_turn = Message(
+        jnp.full((len(done), size), ACT, jnp.int32), jnp.ones(len(done), jnp.int32)
+    )
+    return Rows(
+        instance=instance,
+        cache=_opened(rows.cache, done, prefilled, entry),
+        message=_where(done, your_turn, rows.message),
+        turn=jnp.where(done, 0, rows.turn),
+        said=jnp.where(done, 0, rows.said),
+        fresh=done,
+        entry=jnp.where(done, entry, rows.entry),
+        closing=rows.closing & ~done,
+        idle=rows.idle,
+        dealt=dealt,
+    )
+
+
+def play_turn(
+    player: Player,
+    params: Params,
+    rows: Rows,
+    key: jax.Array,
+    window: Window,
+    horizon: jax.typing.ArrayLike = 1.0,
+    temperature: jax.typing.ArrayLike = 1.0,
+) -> tuple[Rows, Turn]:
+    """Every row reads its message, says an action and is told what it did.
+
+    Args:
+        player: a policy in its suite, or an expert.
+        params: the policy's parameters.
+        rows: the episodes.
+        key: for the words.
+        window: static limits.
+        horizon: share of the tasks' turn limits that is given.
+        temperature: at which words are sampled.
+    """
+    active = ~(rows.closing | rows.idle)
+    length = jnp.where(rows.idle, 0, rows.message.length)
+    hidden, cache = player.read(params, rows.cache, rows.message.tokens, length)
+    size = window.speech(player.suite)
+    spoken, cache = player.speak(
+        params, cache, hidden, rows.instance, active, key, size, temperature
+    )
+    value = player.value(params, hidden)
+    spoken = spoken._replace(value=spoken.value.at[:, 0].set(value))
+    step = jax.vmap(player.suite.act)(rows.instance, spoken.tokens)
+    after = _after(rows, active, cache, spoken, step)
+    ended = active & step.terminated
+    truncated = active & ~ended & _must_stop(player.suite, after, window, horizon)
+    turn = _record(rows, active, spoken, step, ended, truncated)
+    return after.replace(closing=truncated), turn
+
+
+def rollout(
+    player: Player,
+    params: Params,
+    pool: Pool,
+    key: jax.Array,
+    window: Window,
+    horizon: jax.typing.ArrayLike = 1.0,
+) -> Trajectory:
+    """Plays `window.turns` turns in every row, dealing new instances to rows that are done.
+
+    Every rollout opens with fresh instances and the parameters at hand, so nothing that older
+    parameters computed is carried along; what is unfinished at the end is bootstrapped.
+    """
+    window.check(player.suite)
+    prefilled = player.prefill(params, pool)
+
+    def turn(rows: Rows, key: jax.Array) -> tuple[Rows, Turn]:
+        rows, record = play_turn(player, params, rows, key, window, horizon)
+        done = record.terminated | record.closing
+        return deal_rows(rows, done, pool, prefilled), record
+
+    rows = start_rows(player, pool, prefilled, window)
+    rows, turns = jax.lax.scan(turn, rows, jax.random.split(key, window.turns))
+    hidden, _ = player.read(params, rows.cache, rows.message.tokens, rows.message.length)
+    turns = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), turns)
+    return Trajectory(turns, pool.messages, player.value(params, hidden))
+
+
+def message_tokens(suite: Suite) -> int:
+    """Length of what is read between two actions: a word said, a message, and "your turn"."""
+    return suite.step_tokens + 2
+
+
+def next_message(said: Int[Array, ""], message: Message) -> Message:
+    """What one row reads before its next action: its own last word, the message, `ACT`."""
+    tokens = jnp.concatenate([said[None], message.tokens, jnp.zeros(1, jnp.int32)])
+    length = message.length + 2
+    return Message(jnp.where(jnp.arange(len(tokens)) == length - 1, ACT, tokens), length)
+
+
+def _after(
+    rows: Rows, active: jax.Array, cache: Cache, spoken: Spoken, step: Step
+) -> Rows:
+    last = jnp.take_along_axis(spoken.tokens, jnp.maximum(spoken.length - 1, 0)[:, None], 1)[:, 0]
+    return rows.replace(
+        instance=_where(active, step.instance, rows.instance),
+        cache=cache,
+        message=_where(active, jax.vmap(next_message)(last, step.message), rows.message),
+        turn=rows.turn + active,
+        said=rows.said + spoken.length,
+        fresh=jnp.zeros_like(rows.fresh),
+    )
+
+
+def _must_stop(
+    suite: Suite, rows: Rows, window: Window, horizon: jax.typing.ArrayLike
+) -> Bool[Array, " rows"]:
+    """Whether the turns are up, or another turn might not fit into the context."""
+    limits = jnp.asarray(suite.turn_limits)[rows.instance.task]
+    limits = jnp.maximum(jnp.round(limits * horizon), 1)
+    size = window.speech(suite)
+    full = rows.cache.length + rows.message.length + size > window.context
+    return (rows.turn >= limits) | full | (rows.said + size > window.words)
+
+
+def _record(
+    rows: Rows,
+    active: jax.Array,
+    spoken: Spoken,
+    step: Step,
+    ended: jax.Array,
+    truncated: jax.Array,
+) -> Turn:
+    return Turn(
+        task=rows.instance.task,
+        fresh=rows.fresh,
+        entry=rows.entry,
+        message=rows.message,
+        action=spoken.tokens,
+        action_length=spoken.length,
+        log_prob=spoken.log_prob,
+        value=spoken.value,
+        reward=jnp.where(active, step.reward, 0.0),
+        terminated=ended,
+        truncated=truncated,
+        closing=rows.closing,
+        success=ended & (step.reward > 0),
+        invalid=active & step.invalid,
+        expert=active & spoken.expert,
+    )
+
+
+def _opened(cache: Cache, done: jax.Array, prefilled: Cache, entry: jax.Array) -> Cache:
+    """The cache with the done rows' first slots and length replaced by their entry's."""
+
+    def overwrite(layer: jax.Array, opening: jax.Array) -> jax.Array:
+        slots = min(opening.shape[2], layer.shape[2])
+        mixed = _where(done, opening[entry, :, :slots], layer[:, :, :slots])
+        return layer.at[:, :, :slots].set(mixed)
+
+    keys, values = (
+        tuple(overwrite(*pair) for pair in zip(old, new, strict=True))
+        for old, new in ((cache.keys, prefilled.keys), (cache.values, prefilled.values))
+    )
+    return Cache(keys, values, jnp.where(done, prefilled.length[entry], cache.length))
+
+
+def _where(condition: jax.Array, new: object, old: object) -> object:
+    """Per row, `new` where the condition holds, else `old`."""
+
+    def choose(a: Float[Array, "rows ..."], b: Float[Array, "rows ..."]) -> jax.Array:
+        return jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - 1)), a, b)
+
+    return jax.tree.map(choose, new, old)

@@ -1,0 +1,129 @@
+"""The tidy table of a study: one row is one number, measured once. Everything a report shows comes
+from here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    `phase` is `base` or `train-` and what was trained on, in order; `stage` counts finished
+    training stages. `split` is `eval` (held-out instances) or `train` (learning curves). `metric`
+    is `success`, `pass@4`, `return`, `turns`, `tokens`, `invalid`, `entropy`, `kl`, ... `low` and
+    `high` bound the 95 % interval over the `episodes` that `value` averages (NaN where there is
+    none); `turns` is the training turns of this phase so far.
+    """
+
+    study: str
+    phase: str
+    seed: int
+    stage: int
+    task: str
+    environment: str
+    difficulty: str
+    split: str
+    lexicon: str
+    interface: str
+    metric: str
+    value: float
+    episodes: int
+    low: float
+    high: float
+    turns: int
+
+
+HEADER: tuple[str, ...] = tuple(field.name for field in fields(Row))
+_CONVERT = {"str": str, "int": int, "float": float}
+_TYPES = tuple(_CONVERT[str(field.type)] for field in fields(Row))
+
+
+def read(path: str | os.PathLike[str]) -> list[Row]:
+    """Every row of the table at `path`, in file order.
+
+    Raises FileNotFoundError naming the path, or ValueError naming the line that is not a row.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no table of results at {path}")
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        _check_header(path, next(lines, []))
+        return [_parse(path, number, cells) for number, cells in enumerate(lines, start=2) if cells]
+
+
+def write(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:
+    """Replaces the table at `path` by these rows, all or nothing."""
+    _replace(Path(path), ",".join(HEADER) + "\n" + _text(rows))
+
+
+def append(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:
+    """Adds rows to the table at `path`, all or nothing, creating it if needed. One writer at a
+    time.
+
+    Raises ValueError if the file that is there has another header.
+    """
+    path = Path(path)
+    if not path.exists():
+        return write(path, rows)
+    present = path.read_text(encoding="utf-8")
+    _check_header(path, next(csv.reader(io.StringIO(present)), []))
+    if not present.endswith("\n"):
+        present += "\n"
+    _replace(path, present + _text(rows))
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    if tuple(header) != HEADER:
+        raise ValueError(
+            f"header of {path}: got {','.join(header)!r}, expected {','.join(HEADER)!r}"
+        )
+
+
+def _parse(path: Path, number: int, cells: Sequence[str]) -> Row:
+    if len(cells) != len(HEADER):
+        raise ValueError(f"{path} line {number}: got {len(cells)} cells, expected {len(HEADER)}")
+    values = []
+    for name, convert, cell in zip(HEADER, _TYPES, cells, strict=True):
+        try:
+            values.append(convert(cell))
+        except ValueError:
+            expected = convert.__name__
+            raise ValueError(
+                f"{path} line {number}: {name}: got {cell!r}, expected {expected}"
+            ) from None
+    return Row(*values)
+
+
+def _text(rows: Iterable[Row]) -> str:
+    # Converting by column lets numpy and jax scalars in; csv writes floats so that they read back.
+    text = io.StringIO()
+    lines = (
+        [convert(value) for convert, value in zip(_TYPES, astuple(row), strict=True)]
+        for row in rows
+    )
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,32 @@
+"""How is it said? Vocabulary, lexicons, schemas, interfaces, and the language compiled of them."""
+
+from jaxagent.text.interface import ERRORS, INTERFACES, LISTINGS, Phrases
+from jaxagent.text.language import Language, Voice, compile_language
+from jaxagent.text.lexicon import LEXICONS
+from jaxagent.text.schema import INVALID, NONE, NUMBER, Fact, Schema, Verb, fact, only_if, verb
+from jaxagent.text.vocabulary import ACT, END, NUMBERS, PAD, Vocabulary
+
+__all__ = [
+    "ACT",
+    "END",
+    "ERRORS",
+    "INTERFACES",
+    "INVALID",
+    "LEXICONS",
+    "LISTINGS",
+    "NONE",
+    "NUMBER",
+    "NUMBERS",
+    "PAD",
+    "Fact",
+    "Language",
+    "Phrases",
+    "Schema",
+    "Verb",
+    "Vocabulary",
+    "Voice",
+    "compile_language",
+    "fact",
+    "only_if",
+    "verb",
+]

@@ -1,0 +1,67 @@
+"""Interfaces: the sentences in which facts and commands are put. The interface knob of the study.
+
+An environment brings, for every interface, one template per fact type and per verb: words and
+argument names in braces, split at spaces, e.g. `"got {count} {item}"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxagent.text.schema import Fact, Schema, Verb
+
+INTERFACES = ("terse", "prose", "call")
+"""`terse`: as few words as possible. `prose`: full sentences in the manner of the originals.
+`call`: function-call syntax for commands, key-value observations."""
+
+LISTINGS = ("never", "first", "on_error", "every_turn")
+"""When the valid commands are listed."""
+
+ERRORS = ("reason", "fixed", "silent")
+"""What is said of a command that has no effect: the reason, a fixed sentence, or nothing."""
+
+SEPARATOR = ","
+"""The word behind each entry of a list of commands."""
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """An environment's templates under one interface: fact name and verb name -> template."""
+
+    facts: Mapping[str, str]
+    verbs: Mapping[str, str]
+
+
+COMMON_PHRASES: Mapping[str, Mapping[str, str]] = {
+    "terse": {"NOTHING": "", "NO_EFFECT": "nothing happens", "COMMANDS": "can :"},
+    "prose": {"NOTHING": "", "NO_EFFECT": "nothing happens .", "COMMANDS": "available actions :"},
+    "call": {"NOTHING": "", "NO_EFFECT": "result = nothing ;", "COMMANDS": "commands = ["},
+}
+"""Templates of the facts that every environment has."""
+
+
+def fact_template(schema: Schema, phrases: Phrases, interface: str, fact: Fact) -> list[str]:
+    """The words and slots of `fact` under `interface`."""
+    return _template(fact, {**phrases.facts, **COMMON_PHRASES[interface]}, f"{interface} facts")
+
+
+def verb_template(schema: Schema, phrases: Phrases, interface: str, verb: Verb) -> list[str]:
+    """The words and slots of `verb` under `interface`; nothing for `INVALID`."""
+    return _template(verb, {"INVALID": "", **phrases.verbs}, f"{interface} verbs")
+
+
+def slot_of(word: str, args: tuple[tuple[str, str], ...]) -> int | None:
+    """Index of the argument that `word` stands for, or None if it is a plain word."""
+    if not (word.startswith("{") and word.endswith("}")):
+        return None
+    names = [name for name, _ in args]
+    if word[1:-1] not in names:
+        raise ValueError(f"slot {word} is not an argument; expected one of {names}")
+    return names.index(word[1:-1])
+
+
+def _template(item: Fact | Verb, templates: Mapping[str, str], where: str) -> list[str]:
+    if item.name not in templates:
+        raise ValueError(f"{where}: no template for {item.name}")
+    return templates[item.name].split()

@@ -1,0 +1,189 @@
+"""What an environment can state and what it can be told: facts, verbs and the concepts they take.
+
+A schema knows no sentence: it names categories of concepts, types of facts and verbs with
+their arguments. Facts and commands are integer rows `[type, argument, …]` padded with `NONE`;
+numbers are the concepts `0 … NUMBERS - 1`, so every argument is a concept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxagent.text.vocabulary import NUMBERS
+
+NONE = -1
+"""Padding of a fact's or a command's arguments."""
+
+NUMBER = "number"
+"""The category of the concepts `0 … NUMBERS - 1`, which no lexicon renames."""
+
+INVALID = 0
+"""Verb of a command that could not be read."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A type of fact.
+
+    Attributes:
+        name: upper-case name, e.g. `GOT`.
+        args: pairs of argument name and category (`"item"`, or `"item|group"` for either).
+        first: how often it occurs at most in the message that opens an episode.
+        step: how often it occurs at most in the message after a command.
+        error: whether it tells that a command could not be carried out.
+    """
+
+    name: str
+    args: tuple[tuple[str, str], ...] = ()
+    first: int = 0
+    step: int = 1
+    error: bool = False
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command language: its name and its arguments, as in `Fact`."""
+
+    name: str
+    args: tuple[tuple[str, str], ...] = ()
+
+
+def fact(
+    name: str, /, *, first: int = 0, step: int = 1, error: bool = False, **args: str
+) -> Fact:
+    """A `Fact` with its arguments as keywords: `fact("GOT", count="number", item="item")`."""
+    return Fact(name, tuple(args.items()), first, step, error)
+
+
+def verb(name: str, /, **args: str) -> Verb:
+    """A `Verb` with its arguments as keywords: `verb("get", count="number", item="item")`."""
+    return Verb(name, tuple(args.items()))
+
+
+NOTHING = Fact("NOTHING", (), first=0, step=0)
+NO_EFFECT = Fact("NO_EFFECT", (), first=0, step=1, error=True)
+COMMANDS = Fact("COMMANDS", (), first=0, step=0)
+COMMON = (NOTHING, NO_EFFECT, COMMANDS)
+"""Facts of every environment: an empty row, the fixed error sentence, the head of a list."""
+
+INVALID_VERB = Verb("INVALID")
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """Concepts, facts and verbs of one environment.
+
+    Attributes:
+        categories: category name -> identity words of its concepts, one word each.
+        own_facts: the environment's fact types; `COMMON` stands before them.
+        own_verbs: the environment's verbs; `INVALID` stands before them as verb 0.
+        literal: categories that no lexicon renames (directions, say).
+    """
+
+    categories: Mapping[str, tuple[str, ...]]
+    own_facts: tuple[Fact, ...]
+    own_verbs: tuple[Verb, ...]
+    literal: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        words = [word for names in self.categories.values() for word in names]
+        if len(set(words)) != len(words):
+            twice = sorted({word for word in words if words.count(word) > 1})
+            raise ValueError(f"categories: the words {twice} stand for two concepts")
+        for item in (*self.facts, *self.verbs):
+            for name, category in item.args:
+                unknown = set(category.split("|")) - {NUMBER, *self.categories}
+                if unknown:
+                    raise ValueError(f"{item.name}.{name}: unknown category {sorted(unknown)}")
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """All fact types; a fact's type id is its place."""
+        return (*COMMON, *self.own_facts)
+
+    @cached_property
+    def verbs(self) -> tuple[Verb, ...]:
+        """All verbs; a verb's id is its place, and verb 0 is `INVALID`."""
+        return (INVALID_VERB, *self.own_verbs)
+
+    @cached_property
+    def max_args(self) -> int:
+        """Most arguments of a fact or a verb; rows have `1 + max_args` entries."""
+        return max(len(item.args) for item in (*self.facts, *self.verbs))
+
+    @cached_property
+    def concepts(self) -> tuple[str, ...]:
+        """Identity word of every concept, the numbers first."""
+        names = [word for words in self.categories.values() for word in words]
+        return (*(str(n) for n in range(NUMBERS)), *names)
+
+    @cached_property
+    def spans(self) -> Mapping[str, tuple[int, int]]:
+        """Half-open range of concept ids of every category, `number` among them."""
+        spans, start = {NUMBER: (0, NUMBERS)}, NUMBERS
+        for name, words in self.categories.items():
+            spans[name] = (start, start + len(words))
+            start += len(words)
+        return spans
+
+    @cached_property
+    def concept_category(self) -> np.ndarray:
+        """int8[concepts]: index of every concept's category, in the order of `spans`."""
+        lengths = [stop - start for start, stop in self.spans.values()]
+        return np.repeat(np.arange(len(lengths), dtype=np.int8), lengths)
+
+    def first_of(self, category: str) -> int:
+        """Concept id of the first concept of `category`; add an index to get any of them."""
+        return self.spans[category][0]
+
+    def concept(self, category: str, word: str) -> int:
+        """Concept id of `word` in `category`."""
+        return self.first_of(category) + self.categories[category].index(word)
+
+    def fact_id(self, name: str) -> int:
+        """Type id of the fact called `name`; raises `ValueError` for a stranger."""
+        return _place(self.facts, name, "fact")
+
+    def verb_id(self, name: str) -> int:
+        """Id of the verb called `name`; raises `ValueError` for a stranger."""
+        return _place(self.verbs, name, "verb")
+
+    def fact(self, name: str, *args: jax.typing.ArrayLike) -> jax.Array:
+        """int32[1 + max_args]: the fact `name(*args)`; numbers are clipped to the sayable ones."""
+        index = self.fact_id(name)
+        return self._row(index, self.facts[index].args, args)
+
+    def command(self, name: str, *args: jax.typing.ArrayLike) -> jax.Array:
+        """int32[1 + max_args]: the command `name(*args)`."""
+        index = self.verb_id(name)
+        return self._row(index, self.verbs[index].args, args)
+
+    def _row(self, index: int, spec: tuple[tuple[str, str], ...], args: tuple) -> jax.Array:
+        if len(args) != len(spec):
+            raise ValueError(f"{len(args)} arguments given where {[n for n, _ in spec]} are needed")
+        values = [
+            jnp.clip(jnp.asarray(a, jnp.int32), 0, NUMBERS - 1) if category == NUMBER else a
+            for a, (_, category) in zip(args, spec, strict=True)
+        ]
+        padding = [NONE] * (self.max_args - len(args))
+        return jnp.stack([jnp.asarray(v, jnp.int32) for v in (index, *values, *padding)])
+
+
+def only_if(condition: jax.typing.ArrayLike, rows: jax.Array) -> jax.Array:
+    """`rows` (one or several facts) where `condition` holds, else the empty fact `NOTHING`."""
+    condition = jnp.asarray(condition)
+    condition = condition.reshape(condition.shape + (1,) * (rows.ndim - condition.ndim))
+    return jnp.where(condition, rows, jnp.where(jnp.arange(rows.shape[-1]) == 0, 0, NONE))
+
+
+def _place(items: tuple, name: str, kind: str) -> int:
+    names = [item.name for item in items]
+    if name not in names:
+        raise ValueError(f"{kind} {name!r} is not one of {', '.join(names)}")
+    return names.index(name)

@@ -1,0 +1,44 @@
+"""What every test stands on: the CPU, a compilation cache of this checkout, hypothesis profiles.
+
+Environment variables are set before jax is imported, so that processes started by tests inherit
+them; what the caller has set already wins. Deleting `.cache/` only makes the next run slower.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import hypothesis
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def machine_key() -> str:
+    """Name what compiled CPU programs depend on: Python, jaxlib and the processor's features.
+
+    jax keys its entries by program, flags and jaxlib but not by processor, so a checkout that
+    moves to another machine would otherwise load code built for the old one.
+    """
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    features = sorted({line for line in lines if line.startswith(("flags", "Features"))})
+    text = "\n".join([platform.machine(), platform.processor(), *features])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return f"{python}-jaxlib{version('jaxlib')}-{digest}"
+
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax" / machine_key()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+# The first call of a jitted function compiles, so its time says nothing about an example.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")

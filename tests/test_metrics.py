@@ -1,0 +1,291 @@
+"""Transfer, forgetting and the continual-learning numbers on studies small enough to work out by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxagent.study import metrics, table
+from jaxagent.study import scores as sc
+from jaxagent.study.statistics import OVER_EPISODES, OVER_SEEDS
+
+# Success in percent by phase: a/easy, a/easy+renamed, b/easy, b/hard. Halves of the intervals are 2 points.
+WORKED = {
+    "base": (20, 20, 10, 10),
+    "train-a": (80, 50, 30, 0),
+    "train-b": (10, 20, 70, 40),
+    "train-mixture": (70, 60, 60, 30),
+    "train-a-b": (65, 40, 80, 50),
+}
+TASKS = ("a/easy", "a/easy+renamed", "b/easy", "b/hard")
+
+
+def row(**changes: object) -> table.Row:
+    """A row with every field filled in; `changes` replaces some."""
+    fields = dict(
+        study="s", phase="base", seed=0, stage=0, task="a/easy", environment="a", difficulty="easy", split="eval",
+        lexicon="identity", interface="terse", metric="success", value=0.5, episodes=100, low=0.4, high=0.6, turns=0,
+    )  # fmt: skip
+    return table.Row(**{**fields, **changes})
+
+
+def study(
+    values: Mapping[str, tuple[float, ...]], seed: int = 0, shift: float = 0.0
+) -> list[table.Row]:
+    """Final evaluation rows, `shift` added to the success of every trained phase."""
+    rows = []
+    for phase, line in values.items():
+        for task, percent in zip(TASKS, line, strict=True):
+            value = percent / 100 + shift * (phase != "base")
+            place = dict(
+                phase=phase, seed=seed, task=task, environment=task[0], stage=phase.count("-")
+            )
+            rows.append(row(**place, value=value, low=value - 0.02, high=value + 0.02))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def worked() -> sc.Scores:
+    return sc.scores(study(WORKED))
+
+
+def test_transfer_is_the_gain_over_the_base(worked: sc.Scores) -> None:
+    matrix = metrics.transfer(worked)
+    gains = np.array([[estimate.value for estimate in line] for line in matrix.gain])
+    expected = (np.array(list(WORKED.values())) - np.array(WORKED["base"])) / 100
+    order = [list(WORKED).index(phase) for phase in matrix.phases]
+    np.testing.assert_allclose(gains[1:], expected[order][1:], atol=1e-12)
+    assert np.isnan(gains[0]).all()
+    assert matrix.gain[1][0].high - matrix.gain[1][0].value == pytest.approx(math.hypot(0.02, 0.02))
+    assert matrix.gain[1][0].kind == OVER_EPISODES
+
+
+def test_held_in_and_held_out_count_plain_tasks_and_every_environment_once(
+    worked: sc.Scores,
+) -> None:
+    delta = metrics.deltas(worked, "train-a")
+    assert delta.held_in.value == pytest.approx(0.6)
+    assert delta.held_out.value == pytest.approx((0.2 - 0.1) / 2)
+    assert delta.overall.value == pytest.approx((0.6 + 0.05) / 2)
+
+
+def test_a_mixture_holds_nothing_out(worked: sc.Scores) -> None:
+    delta = metrics.deltas(worked, "train-mixture")
+    assert not delta.held_out.measured
+    assert delta.held_in == delta.overall and delta.overall.value == pytest.approx((0.5 + 0.35) / 2)
+
+
+def test_average_deltas_leave_out_mixtures_and_sequences(worked: sc.Scores) -> None:
+    count, inside, outside = metrics.average_deltas(worked)
+    assert count == 2
+    assert inside.value == pytest.approx((0.6 + 0.45) / 2)
+    assert outside.value == pytest.approx((0.05 - 0.1) / 2)
+
+
+def test_forgetting_compares_with_the_end_of_the_own_stage(worked: sc.Scores) -> None:
+    found = metrics.forgetting(worked)
+    assert [(f.phase, f.own_stage, f.task) for f in found] == [
+        ("train-a-b", "train-a", "a/easy"),
+        ("train-a-b", "train-a", "a/easy+renamed"),
+    ]
+    assert [f.lost.value for f in found] == pytest.approx([0.15, 0.1])
+    assert (found[0].before.value, found[0].after.value) == pytest.approx((0.8, 0.65))
+    assert metrics.average_forgetting(worked).value == pytest.approx(0.15)
+
+
+def test_continual_numbers_follow_their_definitions(worked: sc.Scores) -> None:
+    numbers = metrics.continual(worked, "train-a-b")
+    assert numbers is not None
+    assert numbers.accuracy.value == pytest.approx((0.65 + 0.65) / 2)
+    assert numbers.backward.value == pytest.approx(0.65 - 0.8)
+    assert numbers.forward.value == pytest.approx((0.3 + 0.0) / 2 - 0.1)
+    assert metrics.continual(worked, "train-a") is None
+
+
+def test_a_sequence_without_its_own_stage_has_no_forgetting() -> None:
+    partial = sc.scores(study({name: WORKED[name] for name in ("base", "train-a-b")}))
+    assert metrics.forgetting(partial) == ()
+    assert metrics.continual(partial, "train-a-b") is None
+    assert not metrics.average_forgetting(partial).measured
+
+
+def test_what_carries_over_a_shift_is_a_difference_of_gains(worked: sc.Scores) -> None:
+    (shift,) = metrics.shifts(worked)
+    assert shift == metrics.Shift("a/easy", ("a/easy+renamed",))
+    assert metrics.carried(
+        worked, "train-a", shift.plain, shift.variants[0]
+    ).value == pytest.approx(0.3 - 0.6)
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [
+        ("base", ()),
+        ("train-a", (("a",),)),
+        ("train-b-a", (("b",), ("a",))),
+        ("train-mixture", (("a", "b"),)),
+        ("train-a-mixture", (("a",), ("a", "b"))),
+        ("train-webshop", ()),
+        ("distilled", ()),
+    ],
+)
+def test_stages_come_from_the_name_of_the_phase(
+    worked: sc.Scores, phase: str, expected: object
+) -> None:
+    assert sc.stages(worked, phase) == expected
+
+
+def test_three_seeds_give_the_median_of_differences_within_seeds() -> None:
+    rows = [r for seed, shift in enumerate((0.0, 0.1, -0.05)) for r in study(WORKED, seed, shift)]
+    # An easier set of instances for one seed moves base and trained alike, so the paired gain must not notice.
+    rows = [
+        table.Row(**{**vars(r), "value": r.value + 0.3})
+        if r.seed == 1 and r.task == "a/easy"
+        else r
+        for r in rows
+    ]
+    gain = sc.gain(sc.scores(rows), "train-a", ["a/easy"])
+    assert (gain.value, gain.low, gain.high) == pytest.approx((0.6, 0.55, 0.7))
+    assert (gain.kind, gain.count) == (OVER_SEEDS, 3)
+
+
+def test_a_base_measured_once_is_shared_by_all_seeds() -> None:
+    rows = [r for seed in range(3) for r in study(WORKED, seed) if r.phase != "base" or seed == 0]
+    final = sc.scores(rows)
+    assert sc.gain(final, "train-a", ["a/easy"]).count == 3
+    own = sc.contrast(final, sc.mean_of(final, "base", ["a/easy"]))
+    assert (own.count, own.kind) == (1, OVER_EPISODES)
+    assert (own.low, own.high) == pytest.approx((0.18, 0.22))
+
+
+def test_a_shared_base_is_not_pooled_with_itself() -> None:
+    rows = [r for seed in range(2) for r in study(WORKED, seed) if r.phase != "base" or seed == 0]
+    gain = sc.gain(sc.scores(rows), "train-a", ["a/easy"])
+    assert gain.high - gain.value == pytest.approx(math.hypot(0.02 / math.sqrt(2), 0.02))
+
+
+def test_unfinished_seeds_are_left_out_of_a_difference() -> None:
+    rows = study(WORKED) + study({"base": (90, 90, 90, 90)}, seed=1)
+    gain = sc.gain(sc.scores(rows), "train-a", ["a/easy"])
+    assert (gain.count, gain.value) == (1, pytest.approx(0.6))
+
+
+def test_the_last_checkpoint_counts_not_the_best() -> None:
+    rows = [
+        row(value=0.4, turns=200),
+        row(value=0.9, turns=100),
+        row(value=0.1, split="train", turns=300),
+    ]
+    assert sc.scores(rows).value.item() == 0.4
+
+
+def test_without_a_base_there_are_scores_but_no_gains() -> None:
+    final = sc.scores(study({"train-a": WORKED["train-a"]}))
+    assert metrics.transfer(final).score[0][0].value == pytest.approx(0.8)
+    assert not metrics.transfer(final).gain[0][0].measured
+    assert not metrics.deltas(final, "train-a").overall.measured
+
+
+def test_robust_summaries_need_three_seeds() -> None:
+    rows = [r for seed in range(3) for r in study(WORKED, seed, 0.01 * seed)]
+    summary = metrics.aggregate(sc.scores(rows), "train-mixture")
+    assert summary.improvement.value == 1.0
+    # Nine values 70 60 30 (+0 1 2): two cut at each end.
+    assert summary.iqm.value == pytest.approx(np.mean([0.32, 0.60, 0.61, 0.62, 0.70]))
+    assert not metrics.aggregate(sc.scores(study(WORKED)), "train-mixture").iqm.measured
+
+
+def learning(seed: int, turns: int, value: float, task: str = "a/easy") -> table.Row:
+    return row(
+        phase="train-a",
+        split="train",
+        seed=seed,
+        turns=turns,
+        value=value,
+        low=value,
+        high=value,
+        task=task,
+    )
+
+
+def test_curves_are_averaged_over_tasks_then_taken_over_seeds() -> None:
+    rows = [
+        learning(seed, turns, 0.1 * seed + turns / 1000) for seed in range(3) for turns in (0, 100)
+    ]
+    rows += [
+        learning(seed, turns, 0.1 * seed + turns / 1000 + 0.2, "a/hard")
+        for seed in range(3)
+        for turns in (0, 100)
+    ]
+    (curve,) = metrics.curves(rows)
+    np.testing.assert_allclose(curve.turns, [0, 100])
+    np.testing.assert_allclose(curve.value, [0.2, 0.3])
+    np.testing.assert_allclose((curve.low, curve.high), [[0.1, 0.2], [0.3, 0.4]])
+
+
+def test_curves_stop_where_a_seed_stopped() -> None:
+    rows = [learning(0, 0, 0.1), learning(0, 100, 0.2), learning(1, 0, 0.3)]
+    (curve,) = metrics.curves(rows)
+    np.testing.assert_allclose((curve.turns, curve.value), [[0], [0.2]])
+    assert metrics.curves([learning(0, 5, 0.1), learning(1, 6, 0.1)]) == ()
+    assert metrics.curves(rows, "entropy") == ()
+
+
+def test_the_table_reads_back_what_was_written(tmp_path: Path) -> None:
+    path, rows = tmp_path / "deep" / "results.csv", study(WORKED)
+    table.append(path, rows[:3])
+    table.append(path, rows[3:])
+    assert table.read(path) == rows
+    assert path.read_text().splitlines()[0] == (
+        "study,phase,seed,stage,task,environment,difficulty,split,lexicon,interface,metric,value,episodes,low,high,turns"
+    )
+    assert [entry.name for entry in path.parent.iterdir()] == ["results.csv"]
+
+
+def test_the_table_takes_array_scalars_and_awkward_text(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    rows = [row(study='a "b", c\nd', seed=np.int64(3), value=np.float32(0.1), low=math.inf)]
+    table.write(path, rows)
+    (back,) = table.read(path)
+    assert (back.study, back.seed, back.value, back.low) == (
+        rows[0].study,
+        3,
+        float(np.float32(0.1)),
+        math.inf,
+    )
+
+
+def test_a_failed_append_leaves_the_table_alone(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    table.write(path, study(WORKED))
+    before = path.read_bytes()
+    with pytest.raises(ValueError):
+        table.append(path, [row(), row(seed="three")])
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("phase,value\n", "header of .*expected 'study,phase"),
+        ("", "header of"),
+        ("{h}\na,b\n", "line 2: got 2 cells"),
+    ],
+)
+def test_other_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(text.replace("{h}", ",".join(table.HEADER)))
+    with pytest.raises(ValueError, match=message):
+        table.read(path)
+
+
+def test_a_broken_cell_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    table.write(path, [row()])
+    path.write_text(path.read_text().replace(",100,", ",many,"))
+    with pytest.raises(ValueError, match="line 2: episodes: got 'many', expected int"):
+        table.read(path)

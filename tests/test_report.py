@@ -1,0 +1,260 @@
+"""The report on a synthetic study: complete, degraded in every way, and safe to open."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from jaxagent.study import report, table
+from jaxagent.study.statistics import wilson
+
+TASKS = ("easy", "easy+renamed", "easy+call", "hard")
+EPISODES = 400
+LEARNED = {"easy": 0.45, "easy+renamed": 0.2, "easy+call": 0.12, "hard": 0.25}
+
+
+def row(**changes: object) -> table.Row:
+    """A row with every field filled in; `changes` replaces some."""
+    fields = dict(
+        study="transfer", phase="base", seed=0, stage=0, task="textcraft/easy", environment="textcraft",
+        difficulty="easy", split="eval", lexicon="identity", interface="terse", metric="success", value=0.3,
+        episodes=EPISODES, low=0.26, high=0.34, turns=0,
+    )  # fmt: skip
+    return table.Row(**{**fields, **changes})
+
+
+def phases() -> dict[str, tuple[str, ...]]:
+    """Phase names and the environments they trained on."""
+    return {
+        "base": (),
+        "train-textcraft": ("textcraft",),
+        "train-babyai": ("babyai",),
+        "train-mixture": ("textcraft", "babyai"),
+        "train-textcraft-babyai": ("textcraft", "babyai"),
+        "train-babyai-textcraft": ("babyai", "textcraft"),
+    }
+
+
+def sample(seeds: int = 3) -> list[table.Row]:
+    """A whole study with every kind of row."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for seed in range(seeds):
+        for phase, trained in phases().items():
+            stage = 0 if phase == "base" else phase.count("-") if phase != "train-mixture" else 1
+            for environment in ("textcraft", "babyai"):
+                rows += evaluation(generator, seed, phase, trained, stage, environment)
+            if trained:
+                rows += learning(seed, phase, trained[-1], stage, generator)
+    return rows
+
+
+def evaluation(generator, seed, phase, trained, stage, environment) -> list[table.Row]:
+    """Final rows of one phase on the four tasks of one environment."""
+    rows = []
+    for task in TASKS:
+        rate = 0.3 + (LEARNED[task] if environment in trained else -0.06 * bool(trained))
+        rate -= 0.05 * (len(trained) == 2 and trained[0] == environment)
+        count = int(generator.binomial(EPISODES, np.clip(rate + generator.normal(0, 0.02), 0, 1)))
+        low, high = wilson(count, EPISODES)
+        shift = task.partition("+")[2]
+        shared = dict(
+            phase=phase, seed=seed, stage=stage, task=f"{environment}/{task}", environment=environment,
+            difficulty=task.partition("+")[0], lexicon="renamed" if shift == "renamed" else "identity",
+            interface="call" if shift == "call" else "terse", turns=200_000 * stage,
+        )  # fmt: skip
+        rows.append(row(**shared, value=count / EPISODES, low=low, high=high))
+        turns = 14 - 8 * rate
+        rows.append(row(**shared, metric="turns", value=turns, low=turns - 0.4, high=turns + 0.4))
+        rows.append(row(**shared, metric="invalid", value=0.2 - rate / 5, low=0.01, high=0.2))
+        rows.append(row(**shared, metric="pass@4", value=min(1.0, rate + 0.15), low=rate, high=1.0))
+    return rows
+
+
+def learning(seed, phase, environment, stage, generator) -> list[table.Row]:
+    """Learning-curve rows of one phase."""
+    rows = []
+    for turns in range(0, 200_001, 10_000):
+        rate = 0.3 + 0.45 * (1 - np.exp(-turns / 60_000)) + generator.normal(0, 0.02)
+        values = {
+            "success": rate,
+            "return": rate,
+            "entropy": 1.2 - rate,
+            "kl": 0.4 * turns / 200_000,
+        }
+        for metric, value in values.items():
+            rows.append(
+                row(phase=phase, seed=seed, stage=stage, task=f"{environment}/easy", split="train", value=value,
+                    environment=environment, metric=metric, low=value - 0.04, high=value + 0.04, turns=turns)
+            )  # fmt: skip
+    return rows
+
+
+TRANSCRIPTS = {
+    "base": {"textcraft/easy": "> get <b>1 oak log</b>\nGot & kept\n<script>alert(1)</script>"},
+    "train-textcraft": {"textcraft/easy": "> craft 4 oak planks"},
+}
+HEADINGS = (
+    "Transfer", "Held-in and held-out", "Forgetting", "Shift of words and interface", "Learning curves",
+    "Other measures", "Episodes before and after", "How the intervals were computed", "Configuration",
+)  # fmt: skip
+
+
+class Reader(HTMLParser):
+    """Collects headings and addresses, and fails on tags that do not nest."""
+
+    void = {"meta", "wbr", "line", "circle", "polyline", "polygon"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open, self.headings, self.addresses = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value for name, value in attrs if name in ("href", "src")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.void:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["h2"]:
+            self.headings.append(data)
+
+
+def built(
+    folder: Path, rows: list[table.Row], transcripts: object = None, plan: object = None
+) -> str:
+    """Writes what is given into the folder, builds the report and returns its text."""
+    table.write(folder / "results.csv", rows)
+    for name, content in (("transcripts.json", transcripts), ("plan.json", plan)):
+        if content is not None:
+            (folder / name).write_text(json.dumps(content))
+    path = report.build(folder)
+    assert path == folder / "report.html"
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_complete_study_has_every_section(tmp_path: Path) -> None:
+    text = built(tmp_path, sample(), TRANSCRIPTS, {"seeds": [0, 1, 2]})
+    assert tuple(Reader(text).headings) == HEADINGS
+    assert "median over seeds, percentile bootstrap over seeds" in text
+    assert "nan" not in re.sub(r"<pre>.*?</pre>", "", text, flags=re.S).lower()
+
+
+def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
+    text = built(tmp_path, sample(1), TRANSCRIPTS, {})
+    assert Reader(text).addresses == []
+    assert "http" not in text and "url(" not in text and "@import" not in text
+
+
+def test_transcripts_and_names_are_escaped(tmp_path: Path) -> None:
+    rows = [row(study="<i>study</i>", phase="<u>p</u>", task="<s>t</s>", environment="<em>")]
+    text = built(
+        tmp_path,
+        rows,
+        {"<u>p</u>": {"<s>t</s>": "<script>"}, **TRANSCRIPTS},
+        {"x": "</pre><script>"},
+    )
+    for raw in ("<script", "<i>study", "<u>", "<s>", "<em>", "<b>1 oak"):
+        assert raw not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    Reader(text)
+
+
+def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
+    rows = [
+        r for r in sample() if r.split == "eval" and r.metric == "success" and "+" not in r.task
+    ]
+    rows = [r for r in rows if r.stage < 2]
+    found = Reader(built(tmp_path, rows)).headings
+    assert found == ["Transfer", "Held-in and held-out", "How the intervals were computed"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row()],
+        [row(phase="distilled")],
+        [row(phase="train-webshop-textcraft", stage=2), row()],
+        [row(low=float("nan"), high=float("nan"))],
+        [row(value=float("nan"))],
+        [row(metric="return", value=1234.5)],
+        [row(split="train", metric="kl", task="", environment="")],
+        [row(phase="train-textcraft", split="train", turns=turns) for turns in (0, 10)],
+        [
+            row(value=0.0, low=0.0, high=0.0),
+            row(phase="train-textcraft", stage=1, value=0.0, low=0.0, high=0.0),
+        ],
+    ],
+)
+def test_fragments_of_a_study_still_make_a_page(tmp_path: Path, rows: list[table.Row]) -> None:
+    text = built(tmp_path, rows)
+    Reader(text)
+    assert rows[0].phase in text or rows[0].split == "train"
+    Console(file=open("/dev/null", "w")).print(report.terminal_table(rows))
+
+
+def test_the_numbers_are_those_of_the_table(tmp_path: Path) -> None:
+    trained = row(phase="train-textcraft", stage=1, value=0.72, low=0.70, high=0.74)
+    text = built(tmp_path, [row(), trained])
+    for shown in ("72.0", "70.0–74.0", "+42.0", "30.0", "26.0–34.0"):
+        assert shown in text
+    low, high = 0.42 - np.hypot(0.02, 0.04), 0.42 + np.hypot(0.02, 0.04)
+    assert f"+{100 * low:.1f} to +{100 * high:.1f}" in text
+    assert "mean, evaluation episodes only (fewer than 3 seeds)" in text
+
+
+def test_losses_and_gains_are_told_apart(tmp_path: Path) -> None:
+    worse = row(phase="train-textcraft", stage=1, value=0.1, low=0.08, high=0.12)
+    assert "rgba(214,106,38" in built(tmp_path, [row(), worse])
+    better = row(phase="train-textcraft", stage=1, value=0.9, low=0.88, high=0.92)
+    assert "rgba(46,122,190" in built(tmp_path, [row(), better])
+
+
+def test_the_summary_names_the_key_numbers(tmp_path: Path) -> None:
+    lead = re.search(r'<p class="lead">(.*?)</p>', built(tmp_path, sample()), re.S)
+    assert lead is not None
+    for words in ("Training on one environment", "elsewhere", "mixture", "afterwards cost"):
+        assert words in lead[1]
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "results.csv"))):
+        report.build(tmp_path)
+
+
+def test_broken_neighbours_are_named(tmp_path: Path) -> None:
+    table.write(tmp_path / "results.csv", [])
+    with pytest.raises(ValueError, match="at least one row"):
+        report.build(tmp_path)
+    table.write(tmp_path / "results.csv", [row()])
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(ValueError, match="plan.json: expected JSON"):
+        report.build(tmp_path)
+
+
+def test_the_terminal_table_holds_every_phase_and_task() -> None:
+    shown = report.terminal_table(sample())
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))
+    console.print(shown)
+    text = console.export_text()
+    assert all(phase in text for phase in phases())
+    assert len(shown.columns) == 1 + 2 * len(TASKS)
+    assert shown.row_count == len(phases())
+
+
+def test_the_terminal_table_shows_percent_and_interval() -> None:
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))
+    console.print(report.terminal_table([row(value=0.305, low=0.26, high=0.34)]))
+    text = console.export_text()
+    assert "30.5" in text and "26.0–34.0" in text
