@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import flax.struct
 import jax
@@ -65,10 +64,11 @@ class Probe:
     asked: int = 0
     paid: int = 0
     schema: Schema = SCHEMA
-    phrases: MappingProxyType = MappingProxyType(
-        dict(zip(INTERFACES, (_TERSE, _PROSE, _CALL), strict=True))
-    )
     max_commands: int = 5
+
+    @property
+    def phrases(self) -> dict[str, Phrases]:
+        return dict(zip(INTERFACES, (_TERSE, _PROSE, _CALL), strict=True))
 
     @property
     def levels(self) -> dict[str, Level]:

@@ -1,4 +1,4 @@
-"""Transfer, forgetting and the continual-learning numbers on studies small enough to work out by hand."""
+"""Transfer, forgetting and the continual-learning numbers on studies worked out by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxagent.study import metrics, table
 from jaxagent.study import scores as sc
 from jaxagent.study.statistics import OVER_EPISODES, OVER_SEEDS
 
-# Success in percent by phase: a/easy, a/easy+renamed, b/easy, b/hard. Halves of the intervals are 2 points.
+# Success in percent by phase: a/easy, a/easy+renamed, b/easy, b/hard. Intervals are ±2 points.
 WORKED = {
     "base": (20, 20, 10, 10),
     "train-a": (80, 50, 30, 0),
@@ -26,10 +26,24 @@ TASKS = ("a/easy", "a/easy+renamed", "b/easy", "b/hard")
 
 def row(**changes: object) -> table.Row:
     """A row with every field filled in; `changes` replaces some."""
-    fields = dict(
-        study="s", phase="base", seed=0, stage=0, task="a/easy", environment="a", difficulty="easy", split="eval",
-        lexicon="identity", interface="terse", metric="success", value=0.5, episodes=100, low=0.4, high=0.6, turns=0,
-    )  # fmt: skip
+    fields = {
+        "study": "s",
+        "phase": "base",
+        "seed": 0,
+        "stage": 0,
+        "task": "a/easy",
+        "environment": "a",
+        "difficulty": "easy",
+        "split": "eval",
+        "lexicon": "identity",
+        "interface": "terse",
+        "metric": "success",
+        "value": 0.5,
+        "episodes": 100,
+        "low": 0.4,
+        "high": 0.6,
+        "turns": 0,
+    }
     return table.Row(**{**fields, **changes})
 
 
@@ -41,9 +55,13 @@ def study(
     for phase, line in values.items():
         for task, percent in zip(TASKS, line, strict=True):
             value = percent / 100 + shift * (phase != "base")
-            place = dict(
-                phase=phase, seed=seed, task=task, environment=task[0], stage=phase.count("-")
-            )
+            place = {
+                "phase": phase,
+                "seed": seed,
+                "task": task,
+                "environment": task[0],
+                "stage": phase.count("-"),
+            }
             rows.append(row(**place, value=value, low=value - 0.02, high=value + 0.02))
     return rows
 
@@ -141,7 +159,7 @@ def test_stages_come_from_the_name_of_the_phase(
 
 def test_three_seeds_give_the_median_of_differences_within_seeds() -> None:
     rows = [r for seed, shift in enumerate((0.0, 0.1, -0.05)) for r in study(WORKED, seed, shift)]
-    # An easier set of instances for one seed moves base and trained alike, so the paired gain must not notice.
+    # Easier instances for one seed move base and trained alike: the paired gain must not notice.
     rows = [
         table.Row(**{**vars(r), "value": r.value + 0.3})
         if r.seed == 1 and r.task == "a/easy"
@@ -241,7 +259,8 @@ def test_the_table_reads_back_what_was_written(tmp_path: Path) -> None:
     table.append(path, rows[3:])
     assert table.read(path) == rows
     assert path.read_text().splitlines()[0] == (
-        "study,phase,seed,stage,task,environment,difficulty,split,lexicon,interface,metric,value,episodes,low,high,turns"
+        "study,phase,seed,stage,task,environment,difficulty,split,lexicon,interface,metric,value,"
+        "episodes,low,high,turns"
     )
     assert [entry.name for entry in path.parent.iterdir()] == ["results.csv"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -21,11 +22,24 @@ LEARNED = {"easy": 0.45, "easy+renamed": 0.2, "easy+call": 0.12, "hard": 0.25}
 
 def row(**changes: object) -> table.Row:
     """A row with every field filled in; `changes` replaces some."""
-    fields = dict(
-        study="transfer", phase="base", seed=0, stage=0, task="textcraft/easy", environment="textcraft",
-        difficulty="easy", split="eval", lexicon="identity", interface="terse", metric="success", value=0.3,
-        episodes=EPISODES, low=0.26, high=0.34, turns=0,
-    )  # fmt: skip
+    fields = {
+        "study": "transfer",
+        "phase": "base",
+        "seed": 0,
+        "stage": 0,
+        "task": "textcraft/easy",
+        "environment": "textcraft",
+        "difficulty": "easy",
+        "split": "eval",
+        "lexicon": "identity",
+        "interface": "terse",
+        "metric": "success",
+        "value": 0.3,
+        "episodes": EPISODES,
+        "low": 0.26,
+        "high": 0.34,
+        "turns": 0,
+    }
     return table.Row(**{**fields, **changes})
 
 
@@ -64,11 +78,17 @@ def evaluation(generator, seed, phase, trained, stage, environment) -> list[tabl
         count = int(generator.binomial(EPISODES, np.clip(rate + generator.normal(0, 0.02), 0, 1)))
         low, high = wilson(count, EPISODES)
         shift = task.partition("+")[2]
-        shared = dict(
-            phase=phase, seed=seed, stage=stage, task=f"{environment}/{task}", environment=environment,
-            difficulty=task.partition("+")[0], lexicon="renamed" if shift == "renamed" else "identity",
-            interface="call" if shift == "call" else "terse", turns=200_000 * stage,
-        )  # fmt: skip
+        shared = {
+            "phase": phase,
+            "seed": seed,
+            "stage": stage,
+            "task": f"{environment}/{task}",
+            "environment": environment,
+            "difficulty": task.partition("+")[0],
+            "lexicon": "renamed" if shift == "renamed" else "identity",
+            "interface": "call" if shift == "call" else "terse",
+            "turns": 200_000 * stage,
+        }
         rows.append(row(**shared, value=count / EPISODES, low=low, high=high))
         turns = 14 - 8 * rate
         rows.append(row(**shared, metric="turns", value=turns, low=turns - 0.4, high=turns + 0.4))
@@ -90,9 +110,20 @@ def learning(seed, phase, environment, stage, generator) -> list[table.Row]:
         }
         for metric, value in values.items():
             rows.append(
-                row(phase=phase, seed=seed, stage=stage, task=f"{environment}/easy", split="train", value=value,
-                    environment=environment, metric=metric, low=value - 0.04, high=value + 0.04, turns=turns)
-            )  # fmt: skip
+                row(
+                    phase=phase,
+                    seed=seed,
+                    stage=stage,
+                    task=f"{environment}/easy",
+                    split="train",
+                    value=value,
+                    environment=environment,
+                    metric=metric,
+                    low=value - 0.04,
+                    high=value + 0.04,
+                    turns=turns,
+                )
+            )
     return rows
 
 
@@ -101,9 +132,16 @@ TRANSCRIPTS = {
     "train-textcraft": {"textcraft/easy": "> craft 4 oak planks"},
 }
 HEADINGS = (
-    "Transfer", "Held-in and held-out", "Forgetting", "Shift of words and interface", "Learning curves",
-    "Other measures", "Episodes before and after", "How the intervals were computed", "Configuration",
-)  # fmt: skip
+    "Transfer",
+    "Held-in and held-out",
+    "Forgetting",
+    "Shift of words and interface",
+    "Learning curves",
+    "Other measures",
+    "Episodes before and after",
+    "How the intervals were computed",
+    "Configuration",
+)
 
 
 class Reader(HTMLParser):
@@ -201,7 +239,7 @@ def test_fragments_of_a_study_still_make_a_page(tmp_path: Path, rows: list[table
     text = built(tmp_path, rows)
     Reader(text)
     assert rows[0].phase in text or rows[0].split == "train"
-    Console(file=open("/dev/null", "w")).print(report.terminal_table(rows))
+    Console(file=io.StringIO()).print(report.terminal_table(rows))
 
 
 def test_the_numbers_are_those_of_the_table(tmp_path: Path) -> None:
@@ -245,7 +283,7 @@ def test_broken_neighbours_are_named(tmp_path: Path) -> None:
 
 def test_the_terminal_table_holds_every_phase_and_task() -> None:
     shown = report.terminal_table(sample())
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))
+    console = Console(width=200, record=True, file=io.StringIO())
     console.print(shown)
     text = console.export_text()
     assert all(phase in text for phase in phases())
@@ -254,7 +292,7 @@ def test_the_terminal_table_holds_every_phase_and_task() -> None:
 
 
 def test_the_terminal_table_shows_percent_and_interval() -> None:
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))
+    console = Console(width=100, record=True, file=io.StringIO())
     console.print(report.terminal_table([row(value=0.305, low=0.26, high=0.34)]))
     text = console.export_text()
     assert "30.5" in text and "26.0–34.0" in text

@@ -62,7 +62,9 @@ def draw_pool(key: jax.Array, suite: Suite, weights: Float[Array, " tasks"], siz
     task_key, order_key, instance_key = jax.random.split(key, 3)
     shares = jnp.cumsum(weights) / jnp.sum(weights)
     points = (jnp.arange(size) + jax.random.uniform(task_key)) / size
-    tasks = jnp.minimum(jnp.searchsorted(shares, points, side="right"), len(weights) - 1)
+    # Rounding may put a point past the last share: it belongs to the last task that has one.
+    last = jnp.max(jnp.where(weights > 0, jnp.arange(len(weights)), 0))
+    tasks = jnp.minimum(jnp.searchsorted(shares, points, side="right"), last)
     tasks = jax.random.permutation(order_key, tasks)
     return fill_pool(suite, training_keys(instance_key, size), tasks)
 

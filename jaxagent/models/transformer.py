@@ -89,13 +89,13 @@ SIZES: Mapping[str, ModelConfig] = MappingProxyType(
 class Cache:
     """Keys and values of the tokens one row has read so far: slot i holds position i.
 
-    One array per layer, because a slice of a stacked array would be copied at every step; the
-    key-value head comes before the slot, because that is the order attention reads them in.
+    One array per layer, because a slice of a stacked array would be copied at every step, in the
+    order in which attention reads it fastest.
     """
 
-    keys: tuple[Float[Array, "kv_heads slots head_dim"], ...]
+    keys: tuple[Float[Array, "kv_heads head_dim slots"], ...]
     """Rotated keys per layer, in the compute type."""
-    values: tuple[Float[Array, "kv_heads slots head_dim"], ...]
+    values: tuple[Float[Array, "kv_heads head_dim slots"], ...]
     """Values per layer, in the compute type."""
     length: Int[Array, ""]
     """Valid slots, int32. What lies behind them is never read."""
@@ -105,19 +105,20 @@ def empty_cache(config: ModelConfig, slots: int) -> Cache:
     """Return a cache for episodes of at most `slots` tokens; `config` must be resolved."""
     if slots < 1:
         raise ValueError(f"slots={slots}: expected at least 1")
-    layer = jnp.zeros((config.kv_heads, slots, config.channels), config.dtype)
-    return Cache((layer,) * config.layers, (layer,) * config.layers, jnp.int32(0))
+    shape = (config.kv_heads, config.channels, slots)
+    keys = tuple(jnp.zeros(shape, config.dtype) for _ in range(config.layers))
+    values = tuple(jnp.zeros(shape, config.dtype) for _ in range(config.layers))
+    return Cache(keys, values, jnp.int32(0))
 
 
 def write(
-    layer: Float[Array, "kv_heads slots head_dim"],
+    layer: Float[Array, "kv_heads head_dim slots"],
     chunk: Float[Array, "tokens kv_heads head_dim"],
     positions: Int[Array, " tokens"],
-) -> Float[Array, "kv_heads slots head_dim"]:
+) -> Float[Array, "kv_heads head_dim slots"]:
     """Put a chunk into its slots; positions without a slot are dropped."""
-    update = jnp.swapaxes(chunk, 0, 1)
-    return layer.at[:, positions].set(
-        update, mode="drop", unique_indices=True, indices_are_sorted=True
+    return layer.at[:, :, positions].set(
+        jnp.moveaxis(chunk, 0, -1), mode="drop", unique_indices=True, indices_are_sorted=True
     )
 
 
@@ -220,7 +221,7 @@ class Transformer(nn.Module):
         x = self._embed(tokens)
         for block in self.blocks:
             queries, keys, values = block.project(x, angles)
-            mixed = attend(queries, jnp.swapaxes(keys, 0, 1), jnp.swapaxes(values, 0, 1), mask)
+            mixed = attend(queries, jnp.moveaxis(keys, 0, -1), jnp.moveaxis(values, 0, -1), mask)
             x = block.finish(x, mixed)
         return self.final_norm(x)
 
@@ -234,7 +235,7 @@ class Transformer(nn.Module):
         config = self.config
         positions = cache.length + jnp.arange(tokens.shape[0], dtype=jnp.int32)
         angles = rotary_angles(positions, config.channels, config.rope_base)
-        mask = jnp.arange(cache.keys[0].shape[1]) <= positions[:, None]
+        mask = jnp.arange(cache.keys[0].shape[-1]) <= positions[:, None]
         x = self._embed(tokens)
         all_keys, all_values = [], []
         for block, layer_keys, layer_values in zip(

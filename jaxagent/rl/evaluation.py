@@ -12,9 +12,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.envs.pool import Pool, evaluation_keys, fill_pool
+from jaxagent.envs.suite import Message
 from jaxagent.models import Params
 from jaxagent.rl.actor import Player
-from jaxagent.rl.rollout import Rows, Window, play_turn, start_rows
+from jaxagent.rl.rollout import Window, message_tokens, play_turn, start_rows
+from jaxagent.rl.trajectory import Turn
 
 
 @flax.struct.dataclass
@@ -36,6 +38,23 @@ class Outcome:
     invalid: Int[Array, "..."]
 
 
+@flax.struct.dataclass
+class Script:
+    """What was read and said in one episode; from `play_episodes`, a leading axis [recorded].
+
+    Attributes:
+        opening: the first message.
+        messages: leading axis [turns], what was read before each action.
+        actions: leading axis [turns], what was said; length 0 behind the end.
+        outcome: how it went.
+    """
+
+    opening: Message
+    messages: Message
+    actions: Message
+    outcome: Outcome
+
+
 def play_episodes(
     player: Player,
     params: Params,
@@ -43,33 +62,56 @@ def play_episodes(
     key: jax.Array,
     window: Window,
     temperature: jax.typing.ArrayLike = 1.0,
-) -> Outcome:
-    """Plays one episode per row to its end; row r plays pool entry r modulo the pool's size."""
+    recorded: int = 1,
+) -> tuple[Outcome, Script]:
+    """Plays one episode per row to its end; row r plays pool entry r modulo the pool's size.
+
+    Returns:
+        How the rows went, and the words of the first `recorded` of them.
+    """
+    first = slice(0, recorded)
 
     def going_on(carry: tuple) -> jax.Array:
         return jnp.any(~carry[1].idle)
 
     def turn(carry: tuple) -> tuple:
-        count, rows, outcome = carry
+        count, rows, outcome, words = carry
         turn_key = jax.random.fold_in(key, count)
-        after, record = play_turn(
-            player, params, rows, turn_key, window, temperature=temperature
-        )
-        outcome = Outcome(
-            success=outcome.success | record.success,
-            reward=outcome.reward + record.reward,
-            turns=outcome.turns + (record.action_length > 0),
-            words=outcome.words + record.action_length,
-            invalid=outcome.invalid + record.invalid,
-        )
+        after, record = play_turn(player, params, rows, turn_key, window, temperature=temperature)
+        said = Message(record.action, record.action_length)
+        new = jax.tree.map(lambda x: x[first], (record.message, said))
+        words = jax.tree.map(lambda all_, one: all_.at[count].set(one), words, new)
         idle = rows.idle | record.terminated | record.truncated
-        no = jnp.zeros_like(idle)
-        return count + 1, after.replace(idle=idle, closing=no), outcome
+        after = after.replace(idle=idle, closing=jnp.zeros_like(idle))
+        return count + 1, after, _add(outcome, record), words
 
     zeros = jnp.zeros(window.rows, jnp.int32)
     nothing = Outcome(zeros > 0, zeros.astype(jnp.float32), zeros, zeros, zeros)
-    rows: Rows = start_rows(player, pool, player.prefill(params, pool), window)
-    return jax.lax.while_loop(going_on, turn, (jnp.int32(0), rows, nothing))[2]
+    rows = start_rows(player, pool, player.prefill(params, pool), window)
+    words = _blank_words(player, window, recorded)
+    carry = (jnp.int32(0), rows, nothing, words)
+    _, _, outcome, words = jax.lax.while_loop(going_on, turn, carry)
+    messages, actions = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), words)
+    opening, script_outcome = jax.tree.map(lambda x: x[first], (pool.messages, outcome))
+    return outcome, Script(opening, messages, actions, script_outcome)
+
+
+def _add(outcome: Outcome, turn: Turn) -> Outcome:
+    return Outcome(
+        success=outcome.success | turn.success,
+        reward=outcome.reward + turn.reward,
+        turns=outcome.turns + (turn.action_length > 0),
+        words=outcome.words + turn.action_length,
+        invalid=outcome.invalid + turn.invalid,
+    )
+
+
+def _blank_words(player: Player, window: Window, recorded: int) -> tuple[Message, Message]:
+    turns = int(player.suite.turn_limits.max())
+    sizes = (message_tokens(player.suite), window.speech(player.suite))
+    lengths = jnp.zeros((turns, recorded), jnp.int32)
+    blank = [Message(jnp.zeros((turns, recorded, size), jnp.int32), lengths) for size in sizes]
+    return blank[0], blank[1]
 
 
 def evaluate(
@@ -82,7 +124,7 @@ def evaluate(
     seed: int = 0,
     temperature: float = 1.0,
     report: Callable[[int], None] | None = None,
-) -> Outcome:
+) -> tuple[Outcome, Script]:
     """Plays the first `instances` held-out instances of a task, each `attempts` times.
 
     Every policy is measured on the same instances, and no training key makes one of them.
@@ -99,19 +141,22 @@ def evaluate(
         report: called with the number of episodes behind each batch.
 
     Returns:
-        NumPy arrays [instances, attempts].
+        NumPy arrays [instances, attempts], and the words of the first attempt at the first
+        instance.
     """
     if instances < 1 or attempts < 1:
         raise ValueError(f"instances={instances}, attempts={attempts}: expected at least 1")
     window.check(player.suite)
     rows = window.rows
     batches = -(-instances // rows)
-    outcomes = []
+    outcomes, scripts = [], []
     for attempt in range(attempts):
         for batch in range(batches):
             key = jax.random.fold_in(jax.random.key(seed), attempt * batches + batch)
             start = jnp.uint32(batch * rows)
-            outcomes.append(_play_batch(player, window, params, task, start, key, temperature))
+            played = _play_batch(player, window, params, task, start, key, temperature)
+            outcomes.append(played[0])
+            scripts.append(played[1])
             if report is not None:
                 report(rows)
     stacked = jax.tree.map(lambda *x: np.stack(x), *outcomes)
@@ -119,7 +164,8 @@ def evaluate(
     def arrange(x: np.ndarray) -> np.ndarray:
         return x.reshape(attempts, batches * rows).T[:instances]
 
-    return jax.tree.map(arrange, stacked)
+    script = jax.tree.map(lambda x: np.asarray(x[0]), scripts[0])
+    return jax.tree.map(arrange, stacked), script
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -131,7 +177,7 @@ def _play_batch(
     start: jax.Array,
     key: jax.Array,
     temperature: jax.Array,
-) -> Outcome:
+) -> tuple[Outcome, Script]:
     keys = evaluation_keys(window.rows, start)
     pool = fill_pool(player.suite, keys, jnp.full(window.rows, task))
     return play_episodes(player, params, pool, key, window, temperature)

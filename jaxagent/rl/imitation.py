@@ -17,7 +17,7 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor, Spoken
 from jaxagent.rl.algorithm import Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.learner import Metrics, word_outputs
+from jaxagent.rl.learner import Metrics, repeat, word_outputs
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import Minibatch, over_minibatches, pack
 from jaxagent.rl.rollout import Window, rollout
@@ -138,16 +138,24 @@ class Imitator:
         params = jax.tree.map(jnp.array, params)
         return ImitatorState(params, optimiser().init(params), key, jnp.int32(0))
 
-    @partial(jax.jit, static_argnums=(0, 4), donate_argnums=1)
+    def __post_init__(self) -> None:
+        self.window.check(self.actor.suite)
+
+    @property
+    def turns_per_update(self) -> int:
+        """Turns that an update plays."""
+        return self.window.rows * self.window.turns
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def run(
-        self, state: ImitatorState, hyper: Hyper, curriculum: Curriculum, count: int
+        self,
+        state: ImitatorState,
+        hyper: Hyper,
+        curriculum: Curriculum,
+        count: jax.typing.ArrayLike = 1,
     ) -> tuple[ImitatorState, Metrics]:
-        """Does `count` updates; metrics get a leading axis [count]."""
-
-        def step(state: ImitatorState, _: None) -> tuple[ImitatorState, Metrics]:
-            return imitation_step(self, state, hyper, curriculum)
-
-        return jax.lax.scan(step, state, length=count)
+        """Does `count` updates in one call; returns the means of their metrics."""
+        return repeat(lambda state: imitation_step(self, state, hyper, curriculum), state, count)
 
 
 def imitation_step(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
@@ -24,6 +25,7 @@ from jaxagent.rl.rollout import Window, rollout
 from jaxagent.rl.trajectory import Trajectory
 
 Metrics = dict[str, jax.Array]
+State = TypeVar("State")
 
 PARTS = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl", "gradient")
 
@@ -88,16 +90,31 @@ class Learner:
             update=jnp.int32(0),
         )
 
-    @partial(jax.jit, static_argnums=(0, 4), donate_argnums=1)
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def run(
-        self, state: LearnerState, hyper: Hyper, curriculum: Curriculum, count: int
+        self,
+        state: LearnerState,
+        hyper: Hyper,
+        curriculum: Curriculum,
+        count: jax.typing.ArrayLike = 1,
     ) -> tuple[LearnerState, Metrics]:
-        """Does `count` updates; metrics get a leading axis [count]."""
+        """Does `count` updates in one call; returns the means of their metrics."""
+        return repeat(lambda state: train_step(self, state, hyper, curriculum), state, count)
 
-        def step(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
-            return train_step(self, state, hyper, curriculum)
 
-        return jax.lax.scan(step, state, length=count)
+def repeat(
+    step: Callable[[State], tuple[State, Metrics]], state: State, count: jax.typing.ArrayLike
+) -> tuple[State, Metrics]:
+    """Applies `step` `count` times, a traced number; returns the state and the metrics' means."""
+    shapes = jax.eval_shape(step, state)[1]
+    sums = {name: jnp.zeros(shape.shape, jnp.float32) for name, shape in shapes.items()}
+
+    def once(_: jax.Array, carry: tuple[State, Metrics]) -> tuple[State, Metrics]:
+        state, metrics = step(carry[0])
+        return state, {name: carry[1][name] + value for name, value in metrics.items()}
+
+    state, sums = jax.lax.fori_loop(0, count, once, (state, sums))
+    return state, {name: value / count for name, value in sums.items()}
 
 
 def train_step(
@@ -244,7 +261,3 @@ def word_outputs(
     logits = actor.logits(params, hidden, batch.turns_of(tasks))
     return logits, actor.policy.value(params, hidden)
 
-
-def host_metrics(metrics: Metrics) -> dict[str, np.ndarray]:
-    """Metrics as NumPy arrays on the host."""
-    return {name: np.asarray(value) for name, value in metrics.items()}

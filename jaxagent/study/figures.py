@@ -14,7 +14,7 @@ from jaxagent.study.statistics import Estimate
 
 PALETTE = 8
 _WIDTH, _HEIGHT = 460, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 36
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 20, 12, 36
 
 
 @dataclass(frozen=True)

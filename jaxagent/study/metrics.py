@@ -68,10 +68,11 @@ def delta_weights(table: Scores, phase: str) -> tuple[Weights, Weights, Weights]
     trained = {name for stage in stages(table, phase) for name in stage}
     inside = [name for name in environments if name in trained]
     outside = [name for name in environments if trained and name not in trained]
-    return tuple(
+    held_in, held_out, overall = (
         macro_mean(table, phase, group) - macro_mean(table, BASE, group)
         for group in (inside, outside, environments)
     )
+    return held_in, held_out, overall
 
 
 def deltas(table: Scores, phase: str) -> Deltas:
@@ -164,9 +165,9 @@ def continual(table: Scores, phase: str) -> Continual | None:
         return macro_mean(table, name, order[stage])
 
     last = len(order) - 1
-    accuracy = sum(at(phase, j) for j in range(last + 1)) / (last + 1)
-    backward = sum(at(phase, j) - at(names[j], j) for j in range(last)) / last
-    forward = sum(at(names[j - 1], j) - at(BASE, j) for j in range(1, last + 1)) / last
+    accuracy = np.mean([at(phase, j) for j in range(last + 1)], axis=0)
+    backward = np.mean([at(phase, j) - at(names[j], j) for j in range(last)], axis=0)
+    forward = np.mean([at(names[j], j + 1) - at(BASE, j + 1) for j in range(last)], axis=0)
     return Continual(
         phase, *(contrast(table, weights) for weights in (accuracy, backward, forward))
     )
@@ -258,10 +259,10 @@ def _curve(phase: str, environment: str, rows: Sequence[Row]) -> Curve:
         np.reshape(means, (len(seeds), -1, 3)), 2, 0
     )
     if len(seeds) >= statistics.SEEDS_FOR_BOOTSTRAP and points:
-        drawn = statistics.median_over_seeds(table[0])
+        value, low, high = statistics.median_over_seeds(table[0])
     else:
-        drawn = np.reshape([pool(table[:, :, i]) for i in range(len(points))], (-1, 3)).T
-    return Curve(phase, environment, np.array(points, float), *drawn, len(seeds))
+        value, low, high = np.reshape([pool(table[:, :, i]) for i in range(len(points))], (-1, 3)).T
+    return Curve(phase, environment, np.array(points, float), value, low, high, len(seeds))
 
 
 def _task_mean(rows: Sequence[Row]) -> tuple[float, float, float]:

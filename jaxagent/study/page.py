@@ -69,7 +69,7 @@ section { margin-top:2.6rem; border-top:1px solid var(--rule); padding-top:1.2re
 .facts { margin:.2rem 0 0 } .note { margin:.6rem 0 0; max-width:46rem }
 .lead { font-size:1.12rem; line-height:1.6; max-width:46rem; margin:1.1rem 0 0 }
 .scroll,.side { overflow-x:auto }
-.scroll + .scroll { margin-top:1.2rem }
+* + .scroll { margin-top:1.2rem }
 table { border-collapse:collapse; font-variant-numeric:tabular-nums; font-size:.88rem }
 th,td { padding:.4rem .7rem; text-align:right; vertical-align:top; white-space:nowrap }
 th { font-weight:500 } th.text,td.text { text-align:left } thead th { color:var(--soft);
@@ -100,7 +100,6 @@ pre { margin:.3rem 0 0; padding:.8rem; background:var(--panel); border-radius:6p
   max-height:26rem; overflow:auto;
   font:12.5px/1.5 ui-monospace,Menlo,Consolas,monospace; white-space:pre-wrap;
   overflow-wrap:anywhere }
-@media (max-width:40rem) { tbody th,thead tr:first-child th:first-child { max-width:7.5rem;
-  white-space:normal;
-  overflow-wrap:anywhere } body { padding:1.5rem .9rem 3rem } .lead { font-size:1rem } }
+@media (max-width:40rem) { body { padding:1.5rem .9rem 3rem } .lead { font-size:1rem }
+  tbody th,thead tr:first-child th:first-child { white-space:normal; padding-left:0 } }
 """

@@ -8,8 +8,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from jaxagent.study import metrics, page, table, tables
+from jaxagent.study.files import read_json, write_text
 from jaxagent.study.figures import PALETTE, Dot, Line, dot_chart, line_chart
 from jaxagent.study.scores import BASE, Scores, contrast, mean_of, scores, stages
 from jaxagent.study.statistics import NOT_MEASURED, OVER_EPISODES, OVER_SEEDS, Estimate
@@ -25,14 +27,15 @@ _CURVES = {
 }
 
 _METHOD = """
-<p>All intervals are 95 %. <b>Three seeds or more:</b> the number is the median over training seeds, its
-interval the percentile bootstrap over seeds (2000 resamples, fixed generator), which cannot leave the range
-of the seeds{held}. <b>One or two seeds:</b> the number is the mean, and its interval covers the
-evaluation episodes only, not the variation between training runs.</p>
-<p>Gains, forgetting and other differences are taken within each seed first, so the median of a difference need
-not be the difference of the medians. Under three seeds, the intervals of the scores are combined as independent
-(Zou and Donner 2008). Instances are the unit of evaluation; attempts at one instance are averaged. There is no
-correction for the number of comparisons. Scores are those of the last checkpoint of a phase.</p>
+<p>All intervals are 95 %. <b>Three seeds or more:</b> the number is the median over training
+seeds, its interval the percentile bootstrap over seeds (2000 resamples, fixed generator), which
+cannot leave the range of the seeds{held}. <b>One or two seeds:</b> the number is the mean, and
+its interval covers the evaluation episodes only, not the variation between training runs.</p>
+<p>Gains, forgetting and other differences are taken within each seed first, so the median of a
+difference need not be the difference of the medians. Under three seeds, the intervals of the
+scores are combined as independent (Zou and Donner 2008). Instances are the unit of evaluation;
+attempts at one instance are averaged. There is no correction for the number of comparisons.
+Scores are those of the last checkpoint of a phase.</p>
 """
 
 
@@ -50,7 +53,7 @@ def build(folder: str | os.PathLike[str]) -> Path:
         raise ValueError(f"{folder / 'results.csv'}: got a header alone, expected at least one row")
     transcripts, plan = (_json(folder / name) for name in ("transcripts.json", "plan.json"))
     path = folder / "report.html"
-    path.write_text(render(rows, transcripts or {}, plan), encoding="utf-8")
+    write_text(path, render(rows, transcripts or {}, plan))
     return path
 
 
@@ -141,7 +144,10 @@ def _gains(final: Scores) -> str:
         "(held-in), of the others (held-out) and of all; every environment counts once."
     )
     if any(metrics.aggregate(final, phase).iqm.measured for phase in final.phases):
-        note += " IQM: interquartile mean of success over tasks and seeds."
+        note += (
+            " IQM: interquartile mean of success over tasks and seeds. P: chance that a seed beats "
+            "a seed of the base on a task."
+        )
     return page.section(
         "Held-in and held-out", f"{tables.delta_table(final)}<p class='note'>{note}</p>"
     )
@@ -159,7 +165,8 @@ def _forgetting(final: Scores) -> str:
     if summary_table:
         body += summary_table + (
             "<p class='note'>ACC: mean final success over the stages' environments. BWT: change on "
-            "earlier stages since they ended. FWT: gain over the base on a stage before it was trained.</p>"
+            "earlier stages since they ended. FWT: gain over the base on a stage before its "
+            "training.</p>"
         )
     return page.section("Forgetting", body)
 
@@ -294,12 +301,5 @@ def _colours(rows: Iterable[table.Row]) -> dict[str, int]:
     return {BASE: 0, **{phase: 1 + i % (PALETTE - 1) for i, phase in enumerate(others)}}
 
 
-def _json(path: Path) -> object:
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}: expected JSON, got an error at line {error.lineno}: {error.msg}"
-        ) from error
+def _json(path: Path) -> Any:
+    return read_json(path) if path.is_file() else None

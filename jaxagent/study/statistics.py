@@ -4,7 +4,7 @@ explicit seed."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -257,14 +257,12 @@ def linear_combination(
     return total, total - float(np.linalg.norm(down)), total + float(np.linalg.norm(up))
 
 
-def over_seeds(
-    values: Sequence[float], lows: Sequence[float], highs: Sequence[float], *, seed: int = 0
-) -> Estimate:
-    """One number for a quantity measured once per training seed; seeds that are not finite are left
-    out.
+def over_seeds(values: ArrayLike, lows: ArrayLike, highs: ArrayLike, *, seed: int = 0) -> Estimate:
+    """One number for a quantity measured once per training seed, all arguments `[seeds]`.
 
     Three seeds or more: their median, bootstrapped over seeds. One or two: their mean, and only the
-    noise of the evaluation episodes, pooled; `kind` says which. None: `MISSING`.
+    noise of the evaluation episodes, pooled; `kind` says which. Seeds that are not finite are left
+    out; with none left: `MISSING`.
     """
     table = np.array([values, lows, highs], float)
     table = table[:, np.isfinite(table[0])]

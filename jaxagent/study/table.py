@@ -6,10 +6,11 @@ from __future__ import annotations
 import csv
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+
+from jaxagent.study.files import write_text
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def read(path: str | os.PathLike[str]) -> list[Row]:
 
 def write(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:
     """Replaces the table at `path` by these rows, all or nothing."""
-    _replace(Path(path), ",".join(HEADER) + "\n" + _text(rows))
+    write_text(path, ",".join(HEADER) + "\n" + _text(rows))
 
 
 def append(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:
@@ -78,7 +79,7 @@ def append(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:
     _check_header(path, next(csv.reader(io.StringIO(present)), []))
     if not present.endswith("\n"):
         present += "\n"
-    _replace(path, present + _text(rows))
+    write_text(path, present + _text(rows))
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
@@ -112,18 +113,3 @@ def _text(rows: Iterable[Row]) -> str:
     )
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

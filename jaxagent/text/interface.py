@@ -53,15 +53,21 @@ def verb_template(schema: Schema, phrases: Phrases, interface: str, verb: Verb) 
 
 def slot_of(word: str, args: tuple[tuple[str, str], ...]) -> int | None:
     """Index of the argument that `word` stands for, or None if it is a plain word."""
-    if not (word.startswith("{") and word.endswith("}")):
+    if "{" not in word and "}" not in word:
         return None
     names = [name for name, _ in args]
-    if word[1:-1] not in names:
-        raise ValueError(f"slot {word} is not an argument; expected one of {names}")
+    if word not in [f"{{{name}}}" for name in names]:
+        raise ValueError(f"slot {word} is not an argument; expected one of {names} in braces")
     return names.index(word[1:-1])
 
 
 def _template(item: Fact | Verb, templates: Mapping[str, str], where: str) -> list[str]:
     if item.name not in templates:
         raise ValueError(f"{where}: no template for {item.name}")
-    return templates[item.name].split()
+    words = templates[item.name].split()
+    try:
+        for word in words:
+            slot_of(word, item.args)
+    except ValueError as error:
+        raise ValueError(f"{where}, {item.name}: {error}") from None
+    return words

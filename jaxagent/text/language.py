@@ -94,12 +94,12 @@ class Language:
         """
         words = np.zeros((self.lexicons.shape[1], len(self.vocabulary)), bool)
         templates = self.sentences[:, :, self.max_facts :]
-        words[:, templates[templates >= 0]] = True
+        inside = np.arange(templates.shape[-1]) < self.lengths[:, :, self.max_facts :, None] - 1
+        words[:, templates[inside & (templates >= 0)]] = True
         for e, schema in enumerate(self.schemas):
             args = self.allowed[e].any((0, 1))[: len(schema.concepts)]
             for x, lexicon in enumerate(self.lexicons[e, :, : len(schema.concepts)]):
                 words[x, lexicon[args]] = True
-        words[:, [PAD, self.vocabulary.id(SEPARATOR)]] = False
         words[:, END] = True
         return words
 
@@ -164,7 +164,8 @@ class Language:
         padded = jnp.pad(tokens, (0, max(0, width - size)), constant_values=END)[:width]
         ended = jnp.concatenate([tokens == END, jnp.ones(1, bool)])
         length = jnp.argmax(ended)
-        concepts = jnp.asarray(self.readings)[e, x, jnp.clip(padded, 0, len(self.vocabulary) - 1)]
+        readings = jnp.asarray(self.readings).at[e, x, jnp.maximum(padded, 0)]
+        concepts = readings.get(mode="fill", fill_value=NONE)
         templates = jnp.asarray(self.sentences)[e, i, self.max_facts :]
         known = jnp.asarray(self.lengths)[e, i, self.max_facts :] - 1
         words = (templates == padded) | (templates < 0) | (jnp.arange(width) >= known[:, None])
@@ -191,6 +192,8 @@ class Language:
     ) -> int:
         """Tokens of the longest message that `environment` can give, by its schema's bounds.
 
+        Of the errors only the longest counts, as a message holds at most one.
+
         Args:
             environment: place of the environment.
             interfaces: places of the interfaces to look at.
@@ -201,8 +204,10 @@ class Language:
         counts = np.zeros(self.lengths.shape[-1], np.int64)
         counts[: len(facts)] = [fact.first if first else fact.step for fact in facts]
         lengths = self.lengths[environment, list(interfaces)]
+        errors = self.errors[environment]
+        stated = (lengths * counts * ~errors).sum(1) + (lengths * (errors & (counts > 0))).max(1)
         listing = listed * lengths[:, self.max_facts :].max(1) + lengths[:, _COMMANDS]
-        return int(((lengths * counts).sum(1) + (listing if listed else 0)).max())
+        return int((stated + (listing if listed else 0)).max())
 
     def _voiced(self, types: jax.Array, voice: Voice) -> jax.Array:
         error = jnp.asarray(self.errors)[voice.environment, types]
@@ -215,7 +220,8 @@ def compile_language(environments: Sequence[Speaker]) -> Language:
 
     Raises:
         ValueError: an environment lacks a template, a template names an argument that is not
-            there, a verb's template leaves one out, or two verbs could be read from one sentence.
+            there, a verb's template leaves one out or has one twice, or two verbs could be read
+            from one sentence.
     """
     schemas = tuple(environment.schema for environment in environments)
     heldout = heldout_words(max(renamable(schema) for schema in schemas), _all_words(environments))
@@ -229,7 +235,7 @@ def compile_language(environments: Sequence[Speaker]) -> Language:
         schemas,
         sentences=_stack([sentences for sentences, _ in tables]),
         lengths=_stack([lengths for _, lengths in tables]),
-        errors=_stack([np.array([fact.error for fact in schema.facts]) for schema in schemas]),
+        errors=_stack([_errors(each, max_facts) for each in schemas]),
         lexicons=_stack(lexicons),
         readings=_stack(readings),
         allowed=_stack([_allowed(schema) for schema in schemas]),
@@ -303,9 +309,19 @@ def _slots(environment: Speaker) -> np.ndarray:
                 slot = slot_of(word, verb.args)
                 if slot is not None:
                     slots[i, v, slot] = place
+            taken = [word for word in words if slot_of(word, verb.args) is not None]
             if (slots[i, v, : len(verb.args)] < 0).any():
                 raise ValueError(f"{INTERFACES[i]} verb {verb.name}: an argument is left out")
+            if len(taken) > len(verb.args):
+                raise ValueError(f"{INTERFACES[i]} verb {verb.name}: an argument stands twice")
     return slots
+
+
+def _errors(schema: Schema, max_facts: int) -> np.ndarray:
+    """bool[max_facts + V]: which fact types tell of an error; no verb does."""
+    errors = np.zeros(max_facts + len(schema.verbs), bool)
+    errors[: len(schema.facts)] = [fact.error for fact in schema.facts]
+    return errors
 
 
 def _allowed(schema: Schema) -> np.ndarray:

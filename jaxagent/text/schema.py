@@ -7,6 +7,7 @@ numbers are the concepts `0 … NUMBERS - 1`, so every argument is a concept.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxagent.text.vocabulary import NUMBERS
+from jaxagent.text.vocabulary import NUMBERS, SPECIALS
 
 NONE = -1
 """Padding of a fact's or a command's arguments."""
@@ -36,7 +37,8 @@ class Fact:
         args: pairs of argument name and category (`"item"`, or `"item|group"` for either).
         first: how often it occurs at most in the message that opens an episode.
         step: how often it occurs at most in the message after a command.
-        error: whether it tells that a command could not be carried out.
+        error: whether it tells that a command could not be carried out; a message holds at most
+            one such fact.
     """
 
     name: str
@@ -92,10 +94,11 @@ class Schema:
     literal: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        words = [word for names in self.categories.values() for word in names]
-        if len(set(words)) != len(words):
-            twice = sorted({word for word in words if words.count(word) > 1})
-            raise ValueError(f"categories: the words {twice} stand for two concepts")
+        if NUMBER in self.categories:
+            raise ValueError(f"categories: {NUMBER!r} is the name of the numbers' own category")
+        _check_distinct("categories: the words", [*SPECIALS, *self.concepts])
+        _check_distinct("facts: the names", [item.name for item in self.facts])
+        _check_distinct("verbs: the names", [item.name for item in self.verbs])
         for item in (*self.facts, *self.verbs):
             for name, category in item.args:
                 unknown = set(category.split("|")) - {NUMBER, *self.categories}
@@ -180,6 +183,12 @@ def only_if(condition: jax.typing.ArrayLike, rows: jax.Array) -> jax.Array:
     condition = jnp.asarray(condition)
     condition = condition.reshape(condition.shape + (1,) * (rows.ndim - condition.ndim))
     return jnp.where(condition, rows, jnp.where(jnp.arange(rows.shape[-1]) == 0, 0, NONE))
+
+
+def _check_distinct(what: str, words: list[str]) -> None:
+    twice = sorted(word for word, count in Counter(words).items() if count > 1)
+    if twice:
+        raise ValueError(f"{what} {twice} are taken twice")
 
 
 def _place(items: tuple, name: str, kind: str) -> int:

@@ -19,10 +19,10 @@ from jaxagent.envs.textcraft.recipes import (
     GROUP_OF,
     INGREDIENTS,
     IS_BASE,
-    ITEMS,
     MINECRAFT,
     NEEDED,
     SHOWN,
+    TABLE,
     THINGS,
     Recipes,
     recipes_by,
@@ -110,10 +110,11 @@ class Minecraft:
 @cache
 def _tables() -> _Tables:
     sizes = np.sum(MINECRAFT.ingredients >= 0, axis=1)
-    lines = [(o, c, *i) for o, c, i in zip(MINECRAFT.output, MINECRAFT.output_count, MINECRAFT.ingredients.tolist(), strict=True)]
-    short = [r for r in range(ABSENT) if sizes[r] <= 2 and lines[r] not in lines[:r]]
-    makers = recipes_by([np.flatnonzero(MINECRAFT.output == t).tolist() for t in range(len(THINGS))])
-    users = [[r for r in short if t in MINECRAFT.ingredients[r]] for t in range(len(THINGS))]
+    rows = TABLE["recipes"]
+    short = [r for r in range(ABSENT) if sizes[r] <= 2 and rows[r] not in rows[:r]]
+    things = range(len(THINGS))
+    makers = recipes_by([np.flatnonzero(MINECRAFT.output == t).tolist() for t in things])
+    users = [[r for r in short if t in MINECRAFT.ingredients[r]] for t in things]
     return _Tables(
         makers=jax.tree.map(lambda column: column[makers], MINECRAFT),
         users=recipes_by(users),
@@ -153,7 +154,7 @@ def _draw_distractors(
     rank = jnp.cumsum(fresh) - 1
     size = SHOWN - NEEDED
     at = fresh & (rank == jnp.arange(size)[:, None]) & (rank < params.distractors)
-    return jnp.max(jnp.where(at, drawn, -1), axis=1, initial=-1).astype(jnp.int16) 
+    return jnp.min(jnp.where(at, drawn, ABSENT), axis=1).astype(jnp.int16)
 
 
 def _draw_kin(key: Array, needed: Int16[Array, "needed"]) -> Int16[Array, "kin"]:

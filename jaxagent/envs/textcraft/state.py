@@ -80,18 +80,18 @@ class Source(Protocol):
         """A new instance."""
         ...
 
-    def shown(self, state: State) -> Recipes:
-        """The recipes that the first message shows, in its order, `SHOWN` of them."""
+    def shown(self, book: Any) -> Recipes:
+        """The recipes of a book."""
         ...
 
-    def know(self, state: State, order: Order) -> Knowledge:
+    def know(self, book: Any, order: Order) -> Knowledge:
         """What is true of the things that `order` names."""
         ...
 
-    def groups_of(self, state: State, things: Int16[Array, "*n"]) -> Int16[Array, "*n"]:
+    def groups_of(self, book: Any, things: Int16[Array, "*n"]) -> Int16[Array, "*n"]:
         """The group that each thing is a member of, or -1."""
         ...
 
-    def are_base(self, state: State, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
+    def are_base(self, book: Any, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
         """Whether each thing is an item that can be got."""
         ...

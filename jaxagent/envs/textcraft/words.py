@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from jaxagent.envs.textcraft.recipes import (
     GROUPS,
@@ -84,7 +84,7 @@ _PROSE = {
     "CRAFTED": "crafted {count} {item} .",
     "GOT": "got {count} {item} .",
     "CARRYING": "inventory :",
-    "HOLDS": "[ {item} ] ( {count} )",
+    "HOLDS": "{count} {item} ,",
     "EMPTY": "inventory : you are not carrying anything .",
     "NOT_FOUND": "could not find {item} .",
     "NOT_ENOUGH": "could not find enough items to craft {item} .",
@@ -121,7 +121,9 @@ def _craft_verb(ingredients: int) -> Verb:
     return verb(f"craft_{ingredients}", **args)
 
 
-def _commands(get: str, ingredients: int, craft) -> dict[str, str]:
+def _commands(
+    get: str, ingredients: int, craft: Callable[[list[str]], str]
+) -> dict[str, str]:
     pairs = [f"{{n{k}}} {{a{k}}}" for k in range(1, ingredients + 1)]
     crafts = {f"craft_{k}": craft(pairs[:k]) for k in range(1, ingredients + 1)}
     return {"get": get, "inventory": "inventory", **crafts}

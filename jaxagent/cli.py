@@ -1,0 +1,305 @@
+"""The front door for the shell: `jaxagent COMMAND`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from jaxagent.study.plan import StudyPlan
+
+USAGE_ERROR, STOPPED = 2, 75
+"""Exit codes: wrong arguments or input, and stopped by a signal with everything saved."""
+
+Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class Envs:
+    """List environments with their levels, and the interfaces, lexicons and switches of tasks."""
+
+    json: Json = False
+    """Print JSON instead of tables."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import listing
+
+        if self.json:
+            print(json.dumps(listing.as_json(), indent=1))
+        else:
+            listing.show(Console())
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play an episode in the terminal, or watch a policy play one."""
+
+    task: tyro.conf.Positional[str]
+    """Task, e.g. textcraft/easy or babyai/medium+prose+list:every_turn."""
+    policy: str = "human"
+    """Who plays: human, expert, random, or the folder of a checkpoint."""
+    instance: int = 0
+    """Number of the held-out instance."""
+    seed: int = 0
+    """Of the policy's words."""
+    context: int = 1024
+    """Tokens of the episode at most."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import play
+
+        if self.policy == "human":
+            play.play_by_hand(self.task, self.instance, input, print)
+        else:
+            print(play.watch(self.task, self.policy, self.instance, self.seed, self.context))
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train one policy: a base policy on demonstrations, then reinforcement on tasks."""
+
+    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
+    """What to train."""
+    output: str = ""
+    """Folder of the results; default runs/NAME. The same call goes on where it stopped."""
+    json: Json = False
+    """Print the measurements as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        _run_study(self.plan, self.output, self.json)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a policy on held-out instances of tasks."""
+
+    policy: str = "expert"
+    """Who plays: expert, random, or the folder of a checkpoint."""
+    tasks: tuple[str, ...] = ("textcraft/easy", "babyai/easy")
+    """Tasks to measure."""
+    episodes: int = 512
+    """Episodes per task, the attempts included."""
+    attempts: int = 1
+    """Episodes per instance."""
+    context: int = 1024
+    """Tokens of an episode at most; give the value that the policy was trained with."""
+    temperature: float = 1.0
+    """At which a checkpoint's words are sampled."""
+    seed: int = 0
+    """Of the words that are sampled."""
+    json: Json = False
+    """Print a JSON list of {task, metric, value, low, high, episodes} and nothing else."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import measurement
+        from jaxagent.study.console import ConsoleProgress
+
+        with ConsoleProgress() as progress:
+            found = measurement.measure(
+                self.policy,
+                ",".join(self.tasks),
+                self.episodes,
+                self.attempts,
+                self.context,
+                self.temperature,
+                self.seed,
+                progress,
+            )
+        if self.json:
+            print(json.dumps([dataclasses.asdict(each) for each in found], indent=1))
+        else:
+            Console().print(measurement.as_table(found))
+
+
+@dataclass(frozen=True)
+class Study:
+    """Run a study: phases of training, measurements of all of them, and a report."""
+
+    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
+    """What to train and measure."""
+    output: str = ""
+    """Folder of the results; default runs/NAME. Finished phases in it are not run again."""
+    json: Json = False
+    """Print the table of results as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        _run_study(self.plan, self.output, self.json)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Build the report of a study again from its table of results."""
+
+    folder: tyro.conf.Positional[str] = "runs/quickstart"
+    """Folder of the study."""
+    json: Json = False
+    """Print the table of results as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        _show_study(Path(self.folder), self.json)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure speed, side by side with the original environments where they are installed."""
+
+    what: tyro.conf.Positional[str] = "all"
+    """What to measure: envs, train or all."""
+    batches: tuple[int, ...] = (1, 16, 256, 1024, 4096)
+    """Episodes side by side."""
+    seconds: float = 2.0
+    """Time that each measurement takes at least."""
+    json: str = ""
+    """File for a JSON list of {benchmark, environment, batch, value, unit, baseline, ratio, device}."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import benchmark
+
+        benchmark.run(self.what, self.batches, self.seconds, self.json, Console())
+
+
+COMMANDS: dict[str, type[Any]] = {
+    "envs": Envs,
+    "play": Play,
+    "train": Train,
+    "evaluate": Evaluate,
+    "study": Study,
+    "report": Report,
+    "bench": Bench,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs `jaxagent` with these arguments, by default the process's own."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if command in ("-h", "--help"):
+        print(_overview())
+        return
+    _use_compilation_cache()
+    try:
+        if command not in COMMANDS:
+            raise ValueError(f"command {command!r}: expected one of {', '.join(COMMANDS)}")
+        _parse(command, rest).run()
+    except (ValueError, OSError) as error:
+        if not _is_ours(error):
+            raise
+        _fail(USAGE_ERROR, str(error))
+    except KeyboardInterrupt:
+        _fail(130, "interrupted")
+
+
+def _parse(command: str, arguments: list[str]) -> Any:
+    default: Any = tyro.MISSING
+    kind = COMMANDS[command]
+    if command in ("study", "train"):
+        default, arguments = _planned(command, arguments)
+    output, errors = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            return _tyro(kind, command, arguments, default)
+    except SystemExit as stop:
+        if stop.code == 0:
+            print(output.getvalue(), end="")
+            raise
+        _fail(USAGE_ERROR, _one_line(errors.getvalue()))
+
+
+def _tyro(kind: type[Any], command: str, arguments: list[str], default: Any) -> Any:
+    prog = f"jaxagent {command}"
+    if default is tyro.MISSING:
+        return tyro.cli(kind, args=arguments, prog=prog, description=kind.__doc__)
+    return tyro.cli(kind, args=arguments, prog=prog, description=kind.__doc__, default=default)
+
+
+def _planned(command: str, arguments: list[str]) -> tuple[Any, list[str]]:
+    """The plan that a study begins with, and the arguments that refine it."""
+    from jaxagent.study.config import load_plan
+
+    named = bool(arguments) and not arguments[0].startswith("-")
+    if command == "train":
+        plan = load_plan(arguments[0] if named else "train")
+        return Train(plan), arguments[named:]
+    return Study(load_plan(arguments[0] if named else "quickstart")), arguments[named:]
+
+
+def _run_study(plan: StudyPlan, output: str, as_json: bool) -> None:
+    from jaxagent.study.console import ConsoleProgress
+    from jaxagent.study.runner import Runner
+    from jaxagent.study.training import Stopped
+
+    folder = Path(output or f"runs/{plan.name}")
+    try:
+        with ConsoleProgress() as progress:
+            Runner(plan, folder, progress).run()
+    except Stopped as stop:
+        _fail(STOPPED, f"{stop}; the same command goes on from there")
+    _show_study(folder, as_json)
+
+
+def _show_study(folder: Path, as_json: bool) -> None:
+    from jaxagent.study import report, table
+
+    path = report.build(folder)
+    rows = table.read(folder / "results.csv")
+    if as_json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        return
+    console = Console()
+    console.print(report.terminal_table(rows))
+    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+
+
+def _overview() -> str:
+    lines = ["usage: jaxagent COMMAND [options]", "", "commands:"]
+    for name, kind in COMMANDS.items():
+        lines.append(f"  {name:<10}{(kind.__doc__ or '').splitlines()[0]}")
+    return "\n".join([*lines, "", "jaxagent COMMAND --help tells what a command's options mean."])
+
+
+def _use_compilation_cache() -> None:
+    """Keeps compiled programs between runs, unless the environment says where or not to."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache / "jaxagent" / "compiled")
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether jaxagent raised the error itself, and not something that it called."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    here = str(Path(__file__).resolve().parent)
+    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(here)
+
+
+def _one_line(text: str) -> str:
+    """A boxed message of several lines as one line."""
+    text = re.sub(r"[-─│╭╮╰╯]{2,}|[│╭╮╰╯]", " ", text)
+    parts = [" ".join(line.split()) for line in text.splitlines()]
+    return "; ".join(dict.fromkeys(part for part in parts if part))
+
+
+def _fail(code: int, message: str) -> None:
+    print(f"jaxagent: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+

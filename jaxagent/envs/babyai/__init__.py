@@ -1,0 +1,5 @@
+"""BabyAI (Chevalier-Boisvert et al., 2019): a grid world with missions, played by macro commands."""
+
+from jaxagent.envs.babyai.environment import BabyAI
+
+__all__ = ["BabyAI"]

@@ -1,0 +1,121 @@
+"""BabyAI as an environment: rules, generator, expert and words put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int, UInt32
+
+from jaxagent.envs.babyai.commands import listed, options, path_of, understand
+from jaxagent.envs.babyai.expert import advise
+from jaxagent.envs.babyai.generator import generate
+from jaxagent.envs.babyai.layout import DOORS
+from jaxagent.envs.babyai.levels import DIFFICULTIES
+from jaxagent.envs.babyai.messages import mission_facts, objection, observation, outcome
+from jaxagent.envs.babyai.params import Params
+from jaxagent.envs.babyai.rules import NO_ACTION, execute, reward
+from jaxagent.envs.babyai.state import RUNNING, SUCCESS, State
+from jaxagent.envs.babyai.view import look
+from jaxagent.envs.babyai.words import PHRASES, babyai_schema
+from jaxagent.envs.environment import Level, Transition
+from jaxagent.text import Phrases, Schema, only_if
+
+
+@dataclass(frozen=True, eq=False)
+class BabyAI:
+    """The grid world of BabyAI under macro commands, one row.
+
+    Attributes:
+        size: side of the grid; levels need `rows * (room - 1) + 1`.
+        objects: rows for objects, 12 of which are doors.
+        seen: how many of the visible objects are told, the nearest first.
+        clauses: most clauses of a mission, 2 or 4; sizes the first message.
+        levels: the difficulties.
+    """
+
+    size: int = 16
+    objects: int = 32
+    seen: int = 8
+    clauses: int = 2
+    levels: Mapping[str, Level] = field(default_factory=lambda: DIFFICULTIES)
+    name: str = "babyai"
+    phrases: Mapping[str, Phrases] = field(default_factory=lambda: PHRASES)
+
+    def __post_init__(self) -> None:
+        if self.objects < DOORS + 3:
+            raise ValueError(f"objects={self.objects}: expected at least {DOORS + 3}")
+        if self.clauses not in (2, 4):
+            raise ValueError(f"clauses={self.clauses}: expected 2 or 4")
+        for name, level in self.levels.items():
+            needed = max(level.params.rows, level.params.cols) * (level.params.room - 1) + 1
+            if needed > self.size:
+                raise ValueError(f"size={self.size}: level {name!r} needs {needed}")
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Facts, verbs and concepts."""
+        return babyai_schema(self.seen, self.clauses)
+
+    @property
+    def max_commands(self) -> int:
+        """Rows of `valid_commands`: two for every visible object and five more."""
+        return 2 * self.seen + 5
+
+    def reset(self, key: jax.Array, params: Params) -> tuple[State, Int[Array, "first row"]]:
+        """A new instance, and the facts that open it: the mission and the first view."""
+        state, clauses = generate(key, params, self.size, self.objects)
+        mission = mission_facts(self.schema, state.mission, clauses)
+        view = observation(self.schema, state, look(state, self.seen))
+        return state, jnp.concatenate([mission, view])
+
+    def step(self, state: State, command: Int[Array, "row"], params: Params) -> Transition:
+        """Carries out a macro; what is wrong with a command is said instead of the view."""
+        view = look(state, self.seen)
+        plan = understand(self.schema, state, view, command)
+        path = path_of(state, view, plan)
+        idle = plan.named & (path.length == 0) & (plan.tail[0] == NO_ACTION)
+        error = jnp.where(idle, self.schema.fact_id("NO_CHANGE"), plan.error)
+        running = state.progress.status == RUNNING
+        error = jnp.where(running, error, 0)
+        after, _ = execute(state, path, jnp.where(error == 0, plan.tail, NO_ACTION))
+        view = observation(self.schema, after, look(after, self.seen))
+        verdict = outcome(self.schema, after)
+        verdict = jnp.where(error > 0, objection(self.schema, error, command), verdict)
+        won = running & (after.progress.status == SUCCESS)
+        return Transition(
+            state=after,
+            facts=jnp.concatenate([only_if(error == 0, view), verdict[None]]),
+            reward=jnp.where(won, reward(after), 0.0).astype(jnp.float32),
+            terminated=after.progress.status != RUNNING,
+        )
+
+    def valid_commands(
+        self, state: State, params: Params
+    ) -> tuple[Int[Array, "max_commands row"], Bool[Array, "max_commands"]]:
+        """The text version's list of available actions, in its order."""
+        view = look(state, self.seen)
+        return listed(self.schema, view, options(state, view), self.max_commands)
+
+    def expert(self, state: State, params: Params) -> Int[Array, "row"]:
+        """The command of a planner that knows the whole grid."""
+        return advise(self.schema, state, self.seen)
+
+    def fingerprint(self, state: State) -> UInt32[Array, ""]:
+        """Hash of the state, which holds no randomness."""
+        leaves = [jnp.ravel(leaf).astype(jnp.uint32) for leaf in jax.tree.leaves(state)]
+        values = jnp.concatenate(leaves)
+        weights = _odd_numbers(len(values))
+        mixed = (values + jnp.uint32(0x9E3779B9)) * weights
+        mixed = (mixed ^ (mixed >> 15)) * jnp.uint32(0x85EBCA6B)
+        return jnp.sum(mixed ^ (mixed >> 13), dtype=jnp.uint32)
+
+
+def _odd_numbers(count: int) -> jax.Array:
+    """uint32[count]: fixed odd multipliers, one for every place."""
+    numbers = np.random.default_rng(0).integers(0, 2**31, count, dtype=np.uint32)
+    return jnp.asarray(2 * numbers + 1)

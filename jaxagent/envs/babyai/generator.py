@@ -1,0 +1,124 @@
+"""Instances: rooms and doors, objects and the agent among them, and a mission about them.
+
+Everything is drawn by masks, one pass, no rejection. The distributions are those of BabyAI's
+levels in spirit, not number by number: see docs/babyai.md.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from jaxagent.envs.babyai.assignment import Clause, Things, assign, navigations
+from jaxagent.envs.babyai.layout import DOORS, Layout, draw_layout
+from jaxagent.envs.babyai.params import ANY, Params
+from jaxagent.envs.babyai.placement import Request, place_agent, place_objects
+from jaxagent.envs.babyai.state import (
+    CLOSED,
+    COLORS,
+    DOOR,
+    KEY,
+    LOCKED,
+    NOWHERE,
+    OPEN,
+    Agent,
+    State,
+    fresh_progress,
+)
+
+
+def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[State, Clause]:
+    """An instance on a grid of side `size` with `objects` rows of objects, and its clauses."""
+    keys = jax.random.split(key, 6)
+    layout = draw_layout(keys[0], params, size)
+    doors = _door_grid(layout, size)
+    cell, direction = place_agent(keys[1], layout.room == layout.start, doors)
+    agent = Agent(cell.astype(jnp.int8), direction.astype(jnp.int8), jnp.int8(-1))
+    door_color, door_state = _draw_doors(keys[2], params, layout)
+    lock_color = jnp.max(jnp.where(layout.locked, door_color, -1))
+    kind, color = _draw_objects(keys[3], params, lock_color, objects - DOORS)
+    requests = _requests(keys[3], params, layout, lock_color, objects - DOORS)
+    cells, found = place_objects(keys[4], requests, layout.floor, doors, cell)
+    things = Things(
+        kind=_join(jnp.where(layout.there, DOOR, -1), jnp.where(found, kind, -1)),
+        color=_join(door_color, color),
+        door=_join(door_state, jnp.zeros(objects - DOORS, jnp.int8)),
+        position=_join(*_places(layout, cells, found)),
+        agent=agent,
+    )
+    target = jnp.where((params.kind != ANY) | (params.color != ANY), DOORS + 2, ANY)
+    mission, clauses = assign(keys[5], params, things, target)
+    ways = navigations(mission.kind)
+    limit = ways * params.room**2 * params.rows * params.cols
+    state = State(
+        walls=~(layout.floor | doors),
+        content=jnp.full(objects, -1, jnp.int8),
+        recorded=things.position,
+        mission=mission,
+        progress=fresh_progress(),
+        max_steps=jnp.where(params.max_steps > 0, params.max_steps, limit).astype(jnp.int16),
+        **things._asdict(),
+    )
+    return state, clauses
+
+
+def _join(doors: jax.Array, others: jax.Array) -> jax.Array:
+    return jnp.concatenate([doors, others]).astype(jnp.int8)
+
+
+def _places(layout: Layout, cells: jax.Array, found: jax.Array) -> tuple[jax.Array, jax.Array]:
+    doors = jnp.where(layout.there[:, None], layout.place, NOWHERE)
+    return doors, jnp.where(found[:, None], cells, NOWHERE)
+
+
+def _door_grid(layout: Layout, size: int) -> jax.Array:
+    """bool[S, S]: the cells with doors."""
+    cells = jnp.arange(size)
+    rows = cells[None, :] == layout.place[:, 1:]
+    columns = (cells[None, :] == layout.place[:, :1]) & layout.there[:, None]
+    return jnp.any(rows[:, :, None] & columns[:, None, :], axis=0)
+
+
+def _draw_doors(key: jax.Array, params: Params, layout: Layout) -> tuple[jax.Array, jax.Array]:
+    """Colours and states of the doors."""
+    color_key, state_key = jax.random.split(key)
+    color = jax.random.randint(color_key, (DOORS,), 0, len(COLORS))
+    color = jnp.where(params.door_color == ANY, color, params.door_color)
+    ajar = jax.random.uniform(state_key, (DOORS,)) < params.ajar
+    state = jnp.where(layout.locked, LOCKED, jnp.where(ajar, OPEN, CLOSED))
+    return color, state
+
+
+def _draw_objects(
+    key: jax.Array, params: Params, lock_color: jax.Array, count: int
+) -> tuple[Int[Array, "count"], Int[Array, "count"]]:
+    """Kinds and colours: the key of the lock, one that may block a door, the target, the rest."""
+    names = jax.random.uniform(key, (18,))
+    order = jnp.argsort(names)
+    index = jnp.arange(count)
+    other = jax.random.randint(jax.random.fold_in(key, 1), (count,), 0, 18)
+    name = jnp.where(params.unique, order[(index - 2) % 18], other)
+    kind, color = name // len(COLORS), name % len(COLORS)
+    color = jnp.where((params.rest_color != ANY) & (index > 2), params.rest_color, color)
+    kind = jnp.where((params.kind != ANY) & (index == 2), params.kind, kind)
+    color = jnp.where((params.color != ANY) & (index == 2), params.color, color)
+    lock = (index == 0) & (lock_color >= 0)
+    return jnp.where(lock, KEY, kind), jnp.where(lock, lock_color, color)
+
+
+def _requests(
+    key: jax.Array, params: Params, layout: Layout, lock_color: jax.Array, count: int
+) -> Request:
+    """Which objects are to be put where."""
+    number_key, block_key = jax.random.split(jax.random.fold_in(key, 2))
+    index = jnp.arange(count)
+    low, high = params.objects[0], params.objects[1]
+    number = jax.random.randint(number_key, (), low, high + 1)
+    blocks = jax.random.uniform(block_key) < params.blocked
+    wanted = (index >= 2) & (index < number + 2)
+    wanted |= ((index == 0) & (lock_color >= 0)) | ((index == 1) & blocks)
+    near = layout.floor & (~params.near | (layout.room == layout.start))
+    region = jnp.broadcast_to(near, (count, *near.shape))
+    region = region & ((index > 0)[:, None, None] | (layout.room != layout.closed_room))
+    return Request(wanted, region, index == 1)

@@ -1,0 +1,13 @@
+"""The environments that there are, one line each. Their order fixes the vocabulary."""
+
+from __future__ import annotations
+
+from jaxagent.envs.babyai import BabyAI
+from jaxagent.envs.environment import Environment
+from jaxagent.envs.textcraft import minecraft, procedural
+
+ENVIRONMENTS: tuple[Environment, ...] = (
+    minecraft(),
+    procedural(),
+    BabyAI(),
+)

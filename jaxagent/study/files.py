@@ -1,0 +1,39 @@
+"""JSON files, written all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Replaces the file at `path` by `content` as JSON, all or nothing."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """The content of a JSON file. Raises `ValueError` naming the path if it is not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Replaces the file at `path` by `text`, all or nothing; makes its folder if need be."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,114 @@
+"""Measurements: from episodes played to named numbers with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.table import Table
+
+from jaxagent.envs import make_suite
+from jaxagent.rl.evaluation import Outcome, evaluate
+from jaxagent.rl.rollout import Window
+from jaxagent.study.console import ConsoleProgress
+from jaxagent.study.play import make_player
+from jaxagent.study.statistics import Estimate, cluster_mean, mean_pass_at_k
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number about one task.
+
+    Attributes:
+        task: name of the task.
+        metric: `success` (avg@k), `pass@k`, `return`, `turns`, `tokens` or `invalid`.
+        value: the mean over instances.
+        low: lower end of the 95 % interval over instances.
+        high: its upper end.
+        episodes: how many were played.
+    """
+
+    task: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    episodes: int
+
+
+def measurements(task: str, outcome: Outcome) -> list[Measurement]:
+    """What the episodes [instances, attempts] of a task come to.
+
+    Instances are the unit of the intervals, since attempts at one instance are alike. `tokens`
+    counts the words said per episode, `invalid` the share of a episode's actions that could not be
+    read or had no effect.
+    """
+    attempts = outcome.success.shape[1]
+    success = np.asarray(outcome.success, float)
+    estimates = {
+        "success": cluster_mean(success),
+        "return": cluster_mean(outcome.reward),
+        "turns": cluster_mean(outcome.turns),
+        "tokens": cluster_mean(outcome.words),
+        "invalid": cluster_mean(outcome.invalid / np.maximum(outcome.turns, 1)),
+    }
+    if attempts > 1:
+        estimates[f"pass@{attempts}"] = mean_pass_at_k(success, attempts, threshold=0.5)
+    return [_measurement(task, name, each, success.size) for name, each in estimates.items()]
+
+
+def _measurement(task: str, metric: str, estimate: Estimate, episodes: int) -> Measurement:
+    return Measurement(task, metric, estimate.value, estimate.low, estimate.high, episodes)
+
+
+def measure(
+    policy: str,
+    tasks: str,
+    episodes: int,
+    attempts: int,
+    context: int,
+    temperature: float,
+    seed: int,
+    progress: ConsoleProgress,
+) -> list[Measurement]:
+    """Plays held-out episodes of tasks and measures them; the arguments are the command line's.
+
+    Raises:
+        ValueError: a task or policy is not known, or a number is out of range.
+    """
+    if attempts < 1 or episodes < attempts:
+        raise ValueError(f"episodes={episodes}, attempts={attempts}: expected 1 <= attempts <= episodes")
+    if temperature <= 0:
+        raise ValueError(f"temperature={temperature}: expected more than 0")
+    suite = make_suite(tasks)
+    player, params = make_player(policy, suite)
+    instances = episodes // attempts
+    window = Window(rows=min(instances, 512), turns=1, context=context)
+    window.check(suite)
+    found, done = [], 0
+    batches = -(-instances // window.rows) * attempts * len(suite)
+    advance = progress.start(f"evaluating {policy}", batches)
+    for number, name in enumerate(suite.names):
+
+        def tell(_: int, name: str = name) -> None:
+            nonlocal done
+            done += 1
+            advance(done, name)
+
+        outcome, _ = evaluate(
+            player, params, number, instances, attempts, window, seed, temperature, tell
+        )
+        found += measurements(name, outcome)
+    return found
+
+
+def as_table(found: Sequence[Measurement]) -> Table:
+    """The measurements as a table for people, one line per task."""
+    metrics = list(dict.fromkeys(each.metric for each in found))
+    table = Table("task", *metrics)
+    for task in dict.fromkeys(each.task for each in found):
+        values = {each.metric: each for each in found if each.task == task}
+        cells = [f"{m.value:.3g} [{m.low:.3g}, {m.high:.3g}]" for m in values.values()]
+        table.add_row(task, *(cells[list(values).index(name)] for name in metrics))
+    return table

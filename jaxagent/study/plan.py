@@ -1,0 +1,250 @@
+"""Plans: what a study trains and measures, as plain values, and the phases that follow from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxagent.envs import make_suite
+from jaxagent.models import SIZES
+from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
+from jaxagent.rl.loss import Weights
+from jaxagent.rl.rollout import Window
+
+MIXTURE = "mixture"
+"""Name of the stage that trains on all environments at once."""
+
+FORMAT = 1
+"""Goes into every phase's key; raised when results of the same plan would differ."""
+
+
+@dataclass(frozen=True)
+class BasePlan:
+    """How the base policy is made: supervised fine-tuning on demonstrations."""
+
+    tasks: tuple[str, ...] = ()
+    """Tasks that are demonstrated; empty for the study's training tasks."""
+    updates: int = 100
+    """Updates; each plays fresh demonstrations and passes over them once. 0 leaves it untrained."""
+    noise: float = 0.2
+    """Probability of a random valid command instead of the expert's."""
+    rows: int = 128
+    """Demonstrations side by side."""
+    turns: int = 16
+    """Turns that each row plays per update."""
+    minibatch: int = 32
+    """Packed rows of a gradient step."""
+    learning_rate: float = 2e-3
+    """Peak learning rate of Adam."""
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """How a policy is trained by reinforcement in one stage."""
+
+    algorithm: str = "ppo"
+    """Named algorithm that the fields below refine."""
+    updates: int = 60
+    """Updates per stage."""
+    rows: int = 256
+    """Episodes side by side."""
+    turns: int = 24
+    """Turns that each row plays per update."""
+    epochs: int = 2
+    """Passes over a rollout."""
+    minibatch: int = 32
+    """Packed rows of a gradient step."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of Adam."""
+    gamma: float = 0.99
+    """Discount per turn."""
+    lam: float = 0.95
+    """Decay of the advantage estimation, per turn."""
+    clip: float = 0.2
+    """Half-width of the ratio's clipping."""
+    entropy: float = 0.01
+    """Weight of the entropy bonus."""
+    kl: float = 0.0
+    """Weight of the KL divergence from the base policy; 0 also saves measuring it."""
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """How policies are measured, on instances held out from training."""
+
+    tasks: tuple[str, ...] = ()
+    """Tasks that every policy is measured on; empty for the training tasks."""
+    instances: int = 128
+    """Instances per task."""
+    attempts: int = 2
+    """Episodes per instance."""
+    temperature: float = 1.0
+    """At which words are sampled."""
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study: a base policy, arms of training stages, and a measurement behind every stage."""
+
+    name: str
+    """Name of the study, and of its folder under runs/."""
+    tasks: tuple[str, ...]
+    """Tasks that reinforcement trains on."""
+    arms: tuple[str, ...] = (MIXTURE,)
+    """Names of stages joined by hyphens: an environment's name trains on its tasks, `mixture`
+    on all of them. Arms share the stages that they begin with."""
+    seeds: int = 1
+    """Independent repetitions, the base policy included."""
+    model: str = "tiny"
+    """Size of the policy."""
+    context: int = 256
+    """Tokens of an episode at most."""
+    action_tokens: int = 0
+    """Words of an action at most; 0 for the longest command."""
+    base: BasePlan = field(default_factory=BasePlan)
+    """The base policy."""
+    train: TrainPlan = field(default_factory=TrainPlan)
+    """The training stages."""
+    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
+    """The measurements."""
+
+    def __post_init__(self) -> None:
+        _check_name("name", self.name)
+        _check_least("seeds", self.seeds, 1)
+        _check_option("model", self.model, SIZES)
+        _check_option("train.algorithm", self.train.algorithm, ALGORITHMS)
+        _check_least("train.updates", self.train.updates, 1)
+        _check_least("base.updates", self.base.updates, 0)
+        for name in ("instances", "attempts"):
+            _check_least(f"evaluation.{name}", getattr(self.evaluation, name), 1)
+        if self.evaluation.temperature <= 0:
+            raise ValueError(f"evaluation.temperature={self.evaluation.temperature}: expected > 0")
+        if not 0.0 <= self.base.noise <= 1.0:
+            raise ValueError(f"base.noise={self.base.noise}: expected a probability")
+        suites = (make_suite(self.tasks), make_suite(self.measured), make_suite(self.demonstrated))
+        stages = (*dict.fromkeys(task.environment for task in suites[0].tasks), MIXTURE)
+        for arm in self.arms:
+            for stage in arm.split("-"):
+                _check_option(f"arms: stage of {arm!r}", stage, stages)
+        self.algorithm(), self.hyper()
+        for suite in suites:
+            self.window(self.train.rows, self.train.turns).check(suite)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Tasks that every policy is measured on."""
+        return self.evaluation.tasks or self.tasks
+
+    @property
+    def demonstrated(self) -> tuple[str, ...]:
+        """Tasks that the base policy is shown."""
+        return self.base.tasks or self.tasks
+
+    def window(self, rows: int, turns: int) -> Window:
+        """A rollout of that size under the study's limits."""
+        return Window(rows, turns, self.context, self.action_tokens)
+
+    def algorithm(self) -> Algorithm:
+        """Static parts of the training."""
+        base, _ = ALGORITHMS[self.train.algorithm]
+        return dataclasses.replace(
+            base,
+            epochs=self.train.epochs,
+            minibatch=self.train.minibatch,
+            reference=base.reference or self.train.kl > 0,
+        )
+
+    def hyper(self) -> Hyper:
+        """Traced parts of the training."""
+        train, (_, base) = self.train, ALGORITHMS[self.train.algorithm]
+        weights: Weights = base.weights.replace(
+            clip_low=train.clip,
+            clip_high=train.clip,
+            entropy=train.entropy,
+            kl=train.kl or base.weights.kl,
+        )
+        return base.replace(
+            learning_rate=train.learning_rate, gamma=train.gamma, lam=train.lam, weights=weights
+        )
+
+    def stage_tasks(self, stage: str) -> tuple[str, ...]:
+        """Training tasks of a stage."""
+        tasks = make_suite(self.tasks).tasks
+        return tuple(str(t) for t in tasks if stage in (MIXTURE, t.environment))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One thing to be done once: making the base policy, or one training stage behind another.
+
+    Attributes:
+        name: `base`, or `train-` and the stages so far.
+        seed: of the repetition.
+        stages: names of the stages so far, the last of which is this phase's.
+        key: hash of all that determines the phase's results.
+        parent: the phase it goes on from.
+    """
+
+    name: str
+    seed: int
+    stages: tuple[str, ...]
+    key: str
+    parent: Phase | None
+
+
+def phases(plan: StudyPlan) -> tuple[Phase, ...]:
+    """The phases of a plan, each behind its parent; shared beginnings occur once."""
+    found: dict[tuple[int, tuple[str, ...]], Phase] = {}
+    for seed in range(plan.seeds):
+        found[seed, ()] = _base_phase(plan, seed)
+        for arm in plan.arms:
+            stages = tuple(arm.split("-"))
+            for count in range(1, len(stages) + 1):
+                place = (seed, stages[:count])
+                if place not in found:
+                    found[place] = _train_phase(plan, found[seed, stages[: count - 1]], stages, count)
+    return tuple(found.values())
+
+
+def as_json(plan: Any) -> dict[str, Any]:
+    """The plan as nested dictionaries and lists, ready for JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(plan)))
+
+
+def _base_phase(plan: StudyPlan, seed: int) -> Phase:
+    content = [FORMAT, seed, plan.model, plan.context, plan.action_tokens, plan.demonstrated]
+    content += [dataclasses.asdict(plan.base), _evaluation(plan)]
+    return Phase("base", seed, (), _hash(content), None)
+
+
+def _train_phase(plan: StudyPlan, parent: Phase, stages: tuple[str, ...], count: int) -> Phase:
+    content = [parent.key, plan.stage_tasks(stages[count - 1]), plan.tasks]
+    content += [dataclasses.asdict(plan.train)]
+    name = "-".join(("train", *stages[:count]))
+    return Phase(name, parent.seed, stages[:count], _hash(content), parent)
+
+
+def _evaluation(plan: StudyPlan) -> list[Any]:
+    return [plan.measured, dataclasses.asdict(plan.evaluation)]
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _check_name(field_name: str, name: str) -> None:
+    if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
+        raise ValueError(f"{field_name}={name!r}: expected letters, digits, '-', '_' and '.'")
+
+
+def _check_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name}={value}: expected at least {least}")
+
+
+def _check_option(name: str, value: str, options: Any) -> None:
+    if value not in options:
+        raise ValueError(f"{name}={value!r}: expected one of {', '.join(options)}")

@@ -1,0 +1,88 @@
+"""Playing: an episode at the terminal, by hand or by a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxagent.envs import Message, Suite, evaluation_keys, fill_pool, make_suite
+from jaxagent.models import Params
+from jaxagent.rl.actor import Actor, Player
+from jaxagent.rl.evaluation import play_episodes
+from jaxagent.rl.imitation import Expert
+from jaxagent.rl.rollout import Window
+from jaxagent.study.checkpoint import load_policy
+from jaxagent.study.transcript import transcript
+from jaxagent.text import END, PAD
+
+
+def make_player(name: str, suite: Suite) -> tuple[Player, Params]:
+    """The player called `name`: `expert`, `random` (valid commands), or a checkpoint's policy.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if name == "expert":
+        return Expert(suite), {}
+    if name == "random":
+        return Expert(suite, noise=1.0), {}
+    policy, params = load_policy(name, suite)
+    return Actor(policy, suite), params
+
+
+def watch(task: str, policy: str, instance: int, seed: int, context: int) -> str:
+    """One episode of a policy as plain text."""
+    suite = make_suite([task])
+    player, params = make_player(policy, suite)
+    window = Window(rows=1, turns=1, context=context)
+    window.check(suite)
+    keys = evaluation_keys(1, instance)
+    pool = fill_pool(suite, keys, jnp.zeros(1, jnp.int32))
+    play = jax.jit(partial(play_episodes, player, window=window))
+    _, script = play(params, pool, jax.random.key(seed))
+    return transcript(suite, jax.tree.map(lambda x: np.asarray(x[0]), script))
+
+
+def play_by_hand(
+    task: str, instance: int, ask: Callable[[str], str], tell: Callable[[str], None]
+) -> None:
+    """An episode in which a person says the commands; an empty line or end of input stops it."""
+    suite = make_suite([task])
+    reset, act = jax.jit(suite.reset), jax.jit(suite.act)
+    state, message = reset(evaluation_keys(1, instance)[0], jnp.int32(0))
+    limit, total = int(suite.turn_limits[0]), 0.0
+    tell(_text(suite, message))
+    for turn in range(limit):
+        try:
+            line = ask("> ").strip()
+        except EOFError:
+            line = ""
+        if not line:
+            tell(f"(left after {turn} turns)")
+            return
+        words = suite.language.vocabulary.encode(line)[: suite.action_tokens]
+        words += [0] * (suite.action_tokens - len(words))
+        step = act(state, _ended(words))
+        state, total = step.instance, total + float(step.reward)
+        tell(_text(suite, step.message))
+        if step.terminated:
+            tell(f"(the end, behind {turn + 1} turns, return {total:.2f})")
+            return
+    tell(f"(the {limit} turns are up, return {total:.2f})")
+
+
+def _ended(words: list[int]) -> jax.Array:
+    """The words with the end mark where the padding begins."""
+    tokens = np.array(words, np.int32)
+    padding = np.flatnonzero(tokens == PAD)
+    if len(padding):
+        tokens[padding[0]] = END
+    return jnp.asarray(tokens)
+
+
+def _text(suite: Suite, message: Message) -> str:
+    return suite.language.vocabulary.decode(message.tokens[: int(message.length)])

@@ -1,0 +1,275 @@
+"""Running a study: every phase once, all its numbers in one table, a report at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+from zlib import crc32
+
+import jax
+
+from jaxagent.envs import Suite, make_suite
+from jaxagent.models import SIZES, Params, Policy
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Hyper
+from jaxagent.rl.curriculum import mixture
+from jaxagent.rl.evaluation import evaluate
+from jaxagent.rl.imitation import Imitator
+from jaxagent.rl.learner import Learner
+from jaxagent.study import report, table
+from jaxagent.study.checkpoint import load_policy
+from jaxagent.study.files import read_json, write_json
+from jaxagent.study.measurement import measurements
+from jaxagent.study.plan import Phase, StudyPlan, as_json, phases
+from jaxagent.study.statistics import wilson
+from jaxagent.study.training import Metrics, train
+from jaxagent.study.transcript import transcript
+
+
+class Progress(Protocol):
+    """Where the runner tells what it is doing."""
+
+    def start(self, name: str, total: int) -> Callable[[int, str], None]:
+        """Begins a piece of work of `total` steps; the result takes steps done and a remark."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Says one line."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """A plan, where its results go, and whom to tell.
+
+    Attributes:
+        plan: the study.
+        folder: of its results; must be new or hold the same study.
+        progress: told of all long work.
+    """
+
+    plan: StudyPlan
+    folder: Path
+    progress: Progress
+
+    def run(self) -> Path:
+        """Runs the phases that are not finished yet, and writes table, transcripts and report.
+
+        Returns:
+            Path of the report.
+
+        Raises:
+            ValueError: the folder holds something else.
+            Stopped: the run was asked to stop; the same call goes on from there.
+        """
+        claim_folder(self.folder, as_json(self.plan))
+        for phase in phases(self.plan):
+            self._run_phase(phase)
+            self._collect()
+        return report.build(self.folder)
+
+    @cached_property
+    def training_suite(self) -> Suite:
+        """The tasks that reinforcement trains on."""
+        return make_suite(self.plan.tasks)
+
+    @cached_property
+    def evaluation_suite(self) -> Suite:
+        """The tasks that policies are measured on."""
+        return make_suite(self.plan.measured)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy, without parameters."""
+        return Policy(SIZES[self.plan.model], len(self.training_suite.language.vocabulary))
+
+    @cached_property
+    def learner(self) -> Learner:
+        """One learner for all stages, so that it is compiled once."""
+        train_plan = self.plan.train
+        return Learner(
+            Actor(self.policy, self.training_suite),
+            self.plan.window(train_plan.rows, train_plan.turns),
+            self.plan.algorithm(),
+            updates=train_plan.updates,
+        )
+
+    @cached_property
+    def imitator(self) -> Imitator:
+        """Makes the base policy."""
+        base = self.plan.base
+        return Imitator(
+            Actor(self.policy, make_suite(self.plan.demonstrated)),
+            self.plan.window(base.rows, base.turns),
+            base.noise,
+            base.minibatch,
+            max(base.updates, 1),
+        )
+
+    def _run_phase(self, phase: Phase) -> None:
+        folder = self._folder_of(phase)
+        if (folder / "measured.json").exists():
+            self.progress.note(f"{_title(phase)}: finished before")
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        params, curve = self._train_phase(phase, folder)
+        rows, transcripts = self._measure(phase, params)
+        content = {"rows": rows + curve, "transcripts": transcripts}
+        write_json(folder / "measured.json", content)
+
+    def _train_phase(self, phase: Phase, folder: Path) -> tuple[Params, list[dict[str, Any]]]:
+        init_key, train_key = jax.random.split(_phase_key(phase))
+        if phase.parent is None:
+            if not self.plan.base.updates:
+                return self.policy.init(init_key), []
+            run, params = self.imitator, self.policy.init(init_key)
+            hyper = Hyper(learning_rate=self.plan.base.learning_rate, max_gradient=1.0)
+            tasks = self.plan.demonstrated
+        else:
+            run, hyper = self.learner, self.plan.hyper()
+            tasks = self.plan.stage_tasks(phase.stages[-1])
+            params = load_policy(self._folder_of(phase.parent) / "checkpoints", run.actor.suite)[1]
+        advance = self.progress.start(_title(phase), run.updates)
+        state, log = train(
+            run,
+            run.start(params, train_key),
+            hyper,
+            mixture(run.actor.suite, tasks),
+            folder,
+            lambda update, metrics: advance(update, _remark(metrics)),
+        )
+        return state.params, self._curve(phase, log)
+
+    def _measure(
+        self, phase: Phase, params: Params
+    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        plan, suite = self.plan.evaluation, self.evaluation_suite
+        actor = Actor(self.policy, suite)
+        window = self.plan.window(min(plan.instances, 256), 1)
+        batches = -(-plan.instances // window.rows) * plan.attempts
+        advance = self.progress.start(f"{_title(phase)}: evaluation", batches * len(suite))
+        rows, transcripts, done = [], {}, 0
+        for number, name in enumerate(suite.names):
+
+            def tell(episodes: int, name: str = name) -> None:
+                nonlocal done
+                done += 1
+                advance(done, name)
+
+            outcome, script = evaluate(
+                actor, params, number, plan.instances, plan.attempts, window,
+                temperature=plan.temperature, report=tell,
+            )
+            transcripts[name] = transcript(suite, script)
+            for each in measurements(name, outcome):
+                values = dataclasses.asdict(each)
+                rows.append(self._row(phase, suite, number, "eval", values, self._turns(phase)))
+        return rows, transcripts
+
+    def _curve(self, phase: Phase, log: list[Metrics]) -> list[dict[str, Any]]:
+        """Success on training instances over a training stage, one row per chunk and task."""
+        suite, rows = self.training_suite, []
+        if phase.parent is None:
+            return rows
+        for chunk in log:
+            finished = [round(each * chunk["updates"]) for each in chunk["task_finished"]]
+            solved = [round(each * chunk["updates"]) for each in chunk["task_solved"]]
+            for number, (episodes, successes) in enumerate(zip(finished, solved, strict=True)):
+                if not episodes:
+                    continue
+                low, high = wilson(successes, episodes)
+                values = {"metric": "success", "value": successes / episodes, "low": low}
+                values |= {"high": high, "episodes": episodes}
+                turns = chunk["turns_played"]
+                rows.append(self._row(phase, suite, number, "train", values, turns))
+        return rows
+
+    def _row(
+        self, phase: Phase, suite: Suite, number: int, split: str, values: dict, turns: int
+    ) -> dict[str, Any]:
+        task = suite.tasks[number]
+        place = {
+            "study": self.plan.name,
+            "phase": phase.name,
+            "seed": phase.seed,
+            "stage": len(phase.stages),
+            "environment": task.environment,
+            "difficulty": task.level,
+            "split": split,
+            "lexicon": task.lexicon,
+            "interface": task.interface,
+            "turns": turns,
+        }
+        return {**place, **values, "task": str(task)}
+
+    def _turns(self, phase: Phase) -> int:
+        return self.plan.train.updates * self.learner.turns_per_update if phase.parent else 0
+
+    def _folder_of(self, phase: Phase) -> Path:
+        return self.folder / "phases" / f"{phase.name}-seed{phase.seed}-{phase.key}"
+
+    def _collect(self) -> None:
+        """Writes the table and the transcripts of all finished phases of the plan."""
+        rows: list[table.Row] = []
+        transcripts: dict[str, dict[str, str]] = {}
+        for phase in phases(self.plan):
+            path = self._folder_of(phase) / "measured.json"
+            if not path.exists():
+                continue
+            content = read_json(path)
+            rows += [table.Row(**row) for row in content["rows"]]
+            transcripts.setdefault(phase.name, content["transcripts"])
+        table.write(self.folder / "results.csv", rows)
+        write_json(self.folder / "transcripts.json", transcripts)
+
+
+def claim_folder(folder: Path, plan: dict[str, Any]) -> None:
+    """Makes `folder` the plan's own.
+
+    Raises:
+        ValueError: it holds another study, or files that are no study's.
+    """
+    path = folder / "plan.json"
+    if path.exists():
+        difference = _first_difference(read_json(path), plan)
+        if difference:
+            raise ValueError(
+                f"output folder {folder} holds another study: {difference}; "
+                "choose another folder or delete it"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"output folder {folder} is not empty and holds no study")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, plan)
+
+
+def _first_difference(old: Any, new: Any, path: str = "") -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            found = _first_difference(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
+            if found:
+                return found
+        return ""
+    return "" if old == new else f"{path} is {old!r} there, {new!r} here"
+
+
+def _phase_key(phase: Phase) -> jax.Array:
+    """A key that depends on the seed and the stages, not on the order of the phases."""
+    return jax.random.fold_in(jax.random.key(phase.seed), crc32(phase.name.encode()))
+
+
+def _title(phase: Phase) -> str:
+    return f"{phase.name} (seed {phase.seed})"
+
+
+def _remark(metrics: Metrics) -> str:
+    rate = f"{metrics['turn_rate']:,.0f} turns/s"
+    if "success" in metrics:
+        return f"{rate}, success {metrics['success']:.0%}"
+    return f"{rate}, {metrics['accuracy']:.0%} of the experts' words"

@@ -1,0 +1,176 @@
+"""Training on the host: chunks of updates with progress, a log, checkpoints and clean stops."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Hyper
+from jaxagent.rl.curriculum import Curriculum
+from jaxagent.study.checkpoint import Checkpoints
+
+CHUNK_SECONDS = 3.0
+SAVE_SECONDS = 60.0
+
+Metrics = dict[str, Any]
+Report = Callable[[int, Metrics], None]
+
+
+class Run(Protocol):
+    """What is trained: a `Learner` or an `Imitator`."""
+
+    actor: Actor
+    updates: int
+    turns_per_update: int
+
+    def run(
+        self, state: Any, hyper: Hyper, curriculum: Curriculum, count: int
+    ) -> tuple[Any, dict[str, jax.Array]]:
+        """Does `count` updates."""
+        ...
+
+
+class Stopped(Exception):
+    """The run was asked to stop; what it had done is saved, and the same command goes on."""
+
+
+def train(
+    run: Run,
+    state: Any,
+    hyper: Hyper,
+    curriculum: Curriculum,
+    folder: Path,
+    report: Report = lambda update, metrics: None,
+) -> tuple[Any, list[Metrics]]:
+    """Trains to the end, or from where an earlier call in the same folder stopped.
+
+    Args:
+        run: what is trained.
+        state: where a new run starts; also the shapes that a saved one must have.
+        hyper: traced parts of the algorithm.
+        curriculum: tasks over progress.
+        folder: for checkpoints and the log; made if need be.
+        report: called behind every chunk with the updates done and the chunk's mean metrics.
+
+    Returns:
+        The last state, and the metrics of all chunks.
+
+    Raises:
+        Stopped: SIGINT or SIGTERM came; the state is saved.
+    """
+    checkpoints = Checkpoints(folder / "checkpoints")
+    log = Log(folder / "log.jsonl")
+    try:
+        if checkpoints.latest() is not None:
+            state = checkpoints.restore(state)
+        done = int(state.update)
+        log.forget_behind(done)
+        if log.metrics:
+            report(done, log.metrics[-1])
+        with _signals() as stop:
+            state = _train(run, state, hyper, curriculum, done, checkpoints, log, report, stop)
+    finally:
+        checkpoints.close()
+    return state, log.metrics
+
+
+class Log:
+    """Metrics of a run, one JSON object per chunk and line."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.metrics: list[Metrics] = [json.loads(line) for line in lines if line.endswith("}")]
+
+    def forget_behind(self, update: int) -> None:
+        """Drops what was logged behind the checkpoint that is gone on from."""
+        self.metrics = [m for m in self.metrics if m["update"] <= update]
+        text = "".join(json.dumps(m) + "\n" for m in self.metrics)
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(text)
+        temporary.replace(self.path)
+
+    def add(self, metrics: Metrics) -> None:
+        """Appends one line."""
+        self.metrics.append(metrics)
+        with self.path.open("a") as file:
+            file.write(json.dumps(metrics) + "\n")
+
+
+def _train(
+    run: Run,
+    state: Any,
+    hyper: Hyper,
+    curriculum: Curriculum,
+    done: int,
+    checkpoints: Checkpoints,
+    log: Log,
+    report: Report,
+    stop: list[int],
+) -> Any:
+    count, saved, saved_at = 1, done, time.monotonic()
+    while done < run.updates:
+        start = time.monotonic()
+        count = min(count, run.updates - done)
+        state, metrics = run.run(state, hyper, curriculum, count)
+        done = int(state.update)
+        seconds = time.monotonic() - start
+        log.add(_on_host(run, metrics, done, seconds, count))
+        report(done, log.metrics[-1])
+        late = time.monotonic() - saved_at > SAVE_SECONDS
+        if stop or late or done >= run.updates:
+            checkpoints.save(done, state, run.actor.policy, run.actor.suite)
+            saved, saved_at = done, time.monotonic()
+        if stop and done < run.updates:
+            raise Stopped(f"stopped by signal {stop[0]} behind update {saved}")
+        count = _next_count(count, seconds, len(log.metrics))
+    if checkpoints.latest() != done:
+        checkpoints.save(done, state, run.actor.policy, run.actor.suite)
+    return state
+
+
+def _next_count(count: int, seconds: float, chunks: int) -> int:
+    """Updates that should take `CHUNK_SECONDS`; the first chunk also compiled, so it tells less."""
+    if chunks <= 1:
+        return count
+    return max(1, min(2 * count, round(count * CHUNK_SECONDS / max(seconds, 1e-3))))
+
+
+def _on_host(
+    run: Run, metrics: dict[str, jax.Array], done: int, seconds: float, count: int
+) -> Metrics:
+    values = {name: np.asarray(value).tolist() for name, value in metrics.items()}
+    turns = done * run.turns_per_update
+    rate = count * run.turns_per_update / seconds
+    return {"update": done, "turns_played": turns, "updates": count, "turn_rate": rate, **values}
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM in a list instead of dying of them, where that is possible."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        received.append(number)
+
+    try:
+        old = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread
+        yield received
+        return
+    try:
+        yield received
+    finally:
+        for each, handler in old.items():
+            signal.signal(each, handler)
