@@ -293,7 +293,7 @@ def _is_ours(error: BaseException) -> bool:
 
 def _one_line(text: str) -> str:
     """A boxed message of several lines as one line."""
-    text = re.sub(r"[-─│╭╮╰╯]{2,}|[│╭╮╰╯]", " ", text)
+    text = re.sub(r"-{5,}|[─│╭╮╰╯]", " ", text)
     parts = [" ".join(line.split()) for line in text.splitlines()]
     return "; ".join(dict.fromkeys(part for part in parts if part))
 

@@ -27,7 +27,7 @@ SCHEMA = Schema(
 
 _TERSE = Phrases(
     {"SHOWN": "see {colour}", "WAIT": "later", "ASKED": "now", "STRANGE": "what"},
-    {"say": "say {colour}", "wait": "wait"},
+    {"say": "{colour}", "wait": "wait"},
 )
 _PROSE = Phrases(
     {"SHOWN": "you see {colour} .", "WAIT": "wait a while .", "ASKED": "now !", "STRANGE": "what ?"},

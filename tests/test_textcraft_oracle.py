@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import jax
@@ -47,42 +48,32 @@ class Replay(NamedTuple):
 
 
 def random_command(
-    env: TextCraft, recipes: Recipes, i: int, random: np.random.Generator
-) -> np.ndarray:
-    """A command about a recipe shown in episode `i`: right, nearly right, or something else."""
-    row = np.full(1 + env.schema.max_args, -1, np.int32)
-    r = random.choice(np.flatnonzero(recipes.output[i] >= 0))
-    things = [int(t) for t in recipes.ingredients[i, r] if t >= 0]
-    counts = [int(n) for n in recipes.counts[i, r][: len(things)]]
+    env: TextCraft, recipes: list[tuple[int, list[int], list[int]]], random: Random
+) -> list[int]:
+    """A command about one of `recipes`: right, nearly right, or something else."""
+    output, things, counts = random.choice(recipes)
     kind = random.choice(NEAR_MISSES if random.random() < 0.6 else OTHERS)
     if kind in NEAR_MISSES:
-        output, things, counts = mutate(env, kind, int(recipes.output[i, r]), things, counts, random)
-        row[0] = env.schema.verb_id(f"craft_{len(things)}")
-        row[1:3] = random.integers(10), 100 + output
-        row[3 : 3 + 2 * len(things)] = np.ravel([(n, 100 + t) for n, t in zip(counts, things)])
-    elif kind == "inventory":
-        row[0] = env.schema.verb_id("inventory")
-    elif kind:
-        target = {"get any": random.integers(len(THINGS)), "get group": len(ITEMS)}
-        count = 0 if kind == "get zero" else int(random.integers(1, 100))
-        row[:3] = env.schema.verb_id("get"), count, 100 + target.get(kind, random.choice(things))
+        output, things, counts = mutate(env, kind, output, [*things], [*counts], random)
+        pairs = [x for n, t in zip(counts, things, strict=True) for x in (n, 100 + t)]
+        row = [env.schema.verb_id(f"craft_{len(things)}"), random.randrange(10), 100 + output]
+        row += pairs
+    elif kind in ("", "inventory"):
+        row = [env.schema.verb_id(kind or "INVALID")]
     else:
-        row[0] = 0
-    return row
+        target = {"get any": random.randrange(len(THINGS)), "get group": len(ITEMS)}
+        count = 0 if kind == "get zero" else random.randrange(1, 100)
+        row = [env.schema.verb_id("get"), count, 100 + target.get(kind, random.choice(things))]
+    return row + [-1] * (1 + env.schema.max_args - len(row))
 
 
 def mutate(
-    env: TextCraft,
-    kind: str,
-    output: int,
-    things: list[int],
-    counts: list[int],
-    random: np.random.Generator,
+    env: TextCraft, kind: str, output: int, things: list[int], counts: list[int], random: Random
 ) -> tuple[int, list[int], list[int]]:
     """Output, ingredients and counts of an order that misses a recipe in the way of `kind`."""
-    k = int(random.integers(len(things)))
+    k = random.randrange(len(things))
     if kind == "more":
-        counts[k] += int(random.choice([-1, 1]))
+        counts[k] += random.choice([-1, 1])
     elif kind == "count":
         counts = [2 * n for n in counts]
     elif kind == "zero":
@@ -90,24 +81,32 @@ def mutate(
     elif kind == "drop" and len(things) > 1:
         del things[k], counts[k]
     elif kind in ("extra", "twice") and len(things) < env.source.ingredients:
-        things = [*things, things[k] if kind == "twice" else int(random.integers(len(ITEMS)))]
-        counts = [*counts, int(random.integers(0, 3))]
+        things.append(things[k] if kind == "twice" else random.randrange(len(ITEMS)))
+        counts.append(random.randrange(3))
     elif kind == "output":
-        output = int(random.integers(len(ITEMS)))
+        output = random.randrange(len(ITEMS))
     elif kind == "group output":
-        output = len(ITEMS) + int(random.integers(len(GROUPS)))
+        output = len(ITEMS) + random.randrange(len(GROUPS))
     elif kind == "swap":
         things, counts = things[::-1], counts[::-1]
     return output, things, counts
 
 
-def with_members(row: np.ndarray, members: dict[int, list[int]], random: np.random.Generator):
+def with_members(row: list[int], members: dict[int, list[int]], random: Random) -> list[int]:
     """`row` with most of its groups replaced by a member."""
     for place in range(4, len(row), 2):
         options = members.get(row[place] - 100)
         if options and random.random() < 0.9:
             row[place] = 100 + random.choice(options)
     return row
+
+
+def recipes_of(recipes: Recipes, i: int) -> list[tuple[int, list[int], list[int]]]:
+    """Output, ingredients and counts of every recipe shown in episode `i`."""
+    columns = (recipes.output[i], recipes.ingredients[i], recipes.counts[i])
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    parts = [(output, [t for t in things if t >= 0], n) for output, things, n in rows]
+    return [(output, things, n[: len(things)]) for output, things, n in parts if things]
 
 
 def members_of(env: TextCraft, book: Any, recipes: Recipes, i: int) -> dict[int, list[int]]:
@@ -123,19 +122,22 @@ def members_of(env: TextCraft, book: Any, recipes: Recipes, i: int) -> dict[int,
 
 def play(env: TextCraft, episodes: int, seed: int) -> tuple[Replay, Any, Recipes]:
     """Episodes of random commands and of the expert's, a third of them with a filled inventory."""
-    random = np.random.default_rng(seed)
+    random, scalar = np.random.default_rng(seed), Random(seed)
     names = list(env.levels)
     level = jnp.asarray(random.integers(len(names), size=episodes))
     params = jax.tree.map(lambda *x: jnp.stack(x)[level], *(env.levels[n].params for n in names))
-    states, _ = jax.jit(jax.vmap(env.reset))(jax.random.split(jax.random.key(seed), episodes), params)
+    states, _ = jax.jit(jax.vmap(env.reset))(
+        jax.random.split(jax.random.key(seed), episodes), params
+    )
     shown = jax.vmap(env.source.shown)(states.book)
     book, recipes = jax.tree.map(np.asarray, (states.book, shown))
     states = states.replace(**filled(states, recipes, random))
     rows = []
     for i in range(episodes):
         members = members_of(env, book, recipes, i)
-        drawn = [random_command(env, recipes, i, random) for _ in range(TURNS)]
-        rows.append([with_members(row, members, random) for row in drawn])
+        shown = recipes_of(recipes, i)
+        drawn = [random_command(env, shown, scalar) for _ in range(TURNS)]
+        rows.append([with_members(row, members, scalar) for row in drawn])
     by_expert = random.random((episodes, TURNS)) < random.choice([0, 0.5, 1], (episodes, 1))
     replay = run(env)(states, jnp.asarray(np.array(rows)), jnp.asarray(by_expert))
     start = (np.asarray(states.items), np.asarray(states.counts))
@@ -172,13 +174,14 @@ def run(env: TextCraft) -> Callable[..., tuple[jax.Array, ...]]:
 
 
 def inventory(items: np.ndarray, counts: np.ndarray) -> dict[str, int]:
-    return {ITEMS[t]: int(n) for t, n in zip(items, counts, strict=True) if t >= 0}
+    held = zip(items.tolist(), counts.tolist(), strict=True)
+    return {ITEMS[t]: n for t, n in held if t >= 0}
 
 
 def answer(env: TextCraft, facts: np.ndarray) -> Answer:
     """The first fact of a message."""
     fact = env.schema.facts[facts[0, 0]]
-    args = dict(zip((name for name, _ in fact.args), facts[0, 1:].tolist()))
+    args = dict(zip((name for name, _ in fact.args), facts[0, 1:].tolist(), strict=False))
     thing = THINGS[args["item"] - 100] if "item" in args else None
     return fact.name, args.get("count"), thing
 
@@ -229,7 +232,7 @@ def spelled(env: TextCraft, command: np.ndarray) -> str:
     """A command as the original reads it."""
     name = env.schema.verbs[command[0]].name
     args = command[1:].tolist()
-    say = [f"{n} {THINGS[t - 100]}" for n, t in zip(args[::2], args[1::2]) if t >= 0]
+    say = [f"{n} {THINGS[t - 100]}" for n, t in zip(args[::2], args[1::2], strict=True) if t >= 0]
     words = {"get": "get", "inventory": "inventory", "INVALID": "look around"}
     line = f"craft {say[0]} using {', '.join(say[1:])}" if name not in words else words[name]
     return (line + " " + say[0] if name == "get" else line).replace("_", " ")

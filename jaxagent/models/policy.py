@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxagent.models.transformer import Cache, ModelConfig, Transformer, empty_cache
 
@@ -46,7 +46,7 @@ class Policy:
     def init(self, key: jax.Array) -> Params:
         """Draw float32 parameters: near-uniform words, near-zero values."""
         token = jnp.zeros((1,), jnp.int32)
-        return self.module.init(key, token, token, token)["params"]
+        return dict(self.module.init(key, token, token, token)["params"])
 
     def encode(
         self,
@@ -81,10 +81,13 @@ class Policy:
         return self._apply("extend", params, cache, tokens, length)
 
     def logits(
-        self, params: Params, hidden: Float[Array, "... width"]
-    ) -> Float[Array, "... vocabulary"]:
-        """Return the float32 logits of the next word."""
-        return self._apply("logits", params, hidden)
+        self,
+        params: Params,
+        hidden: Float[Array, "... width"],
+        words: Int[ArrayLike, " words"] | None = None,
+    ) -> Float[Array, "... words"]:
+        """Return the float32 logits of the next word, of all words or of those in `words`."""
+        return self._apply("logits", params, hidden, words)
 
     def value(self, params: Params, hidden: Float[Array, "... width"]) -> Float[Array, "..."]:
         """Return the float32 estimate of the return."""

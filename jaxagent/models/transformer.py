@@ -11,7 +11,7 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxagent.models.attention import attend, packed_mask, rotary_angles, rotate
 
@@ -99,6 +99,23 @@ class Cache:
     """Values per layer, in the compute type."""
     length: Int[Array, ""]
     """Valid slots, int32. What lies behind them is never read."""
+
+    def reopen(self, opening: Cache, when: Bool[ArrayLike, ""]) -> Cache:
+        """Return this cache, holding what `opening`, which may have fewer slots, holds, if `when`.
+
+        Only the slots that `opening` has are written.
+        """
+
+        def overwrite(layer: Array, new: Array) -> Array:
+            slots = min(layer.shape[-1], new.shape[-1])
+            mixed = jnp.where(when, new[..., :slots], layer[..., :slots])
+            return layer.at[..., :slots].set(mixed)
+
+        return Cache(
+            tuple(map(overwrite, self.keys, opening.keys)),
+            tuple(map(overwrite, self.values, opening.values)),
+            jnp.where(when, opening.length, self.length),
+        )
 
 
 def empty_cache(config: ModelConfig, slots: int) -> Cache:
@@ -248,9 +265,12 @@ class Transformer(nn.Module):
         extended = Cache(tuple(all_keys), tuple(all_values), cache.length + length)
         return self.final_norm(x), extended
 
-    def logits(self, hidden: Float[Array, "... width"]) -> Float[Array, "... vocabulary"]:
-        """Return the float32 logits of the next word."""
-        embedding = self.embedding.astype(hidden.dtype)
+    def logits(
+        self, hidden: Float[Array, "... width"], words: Int[ArrayLike, " words"] | None = None
+    ) -> Float[Array, "... words"]:
+        """Return the float32 logits of the next word, of all words or of those in `words`."""
+        embedding = self.embedding if words is None else self.embedding[jnp.asarray(words)]
+        embedding = embedding.astype(hidden.dtype)
         return jnp.einsum("...w,vw->...v", hidden, embedding, preferred_element_type=jnp.float32)
 
     def value(self, hidden: Float[Array, "... width"]) -> Float[Array, "..."]:

@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from jaxagent.envs.pool import draw_pool
-from jaxagent.models import Params, entropy, kl_divergence, log_prob
+from jaxagent.models import Params, kl, log_prob_and_entropy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.advantage import ADVANTAGES, normalise
 from jaxagent.rl.algorithm import Algorithm, Hyper, descend, optimiser
@@ -224,14 +224,15 @@ def _loss(
     turns = packing.trajectory.turns
     logits, value = word_outputs(learner.actor, params, batch, turns.task)
     choice = jnp.asarray(learner.actor.places)[batch.words_of(turns.action)]
-    kl = jnp.zeros_like(value)
+    log_prob, entropy = log_prob_and_entropy(logits, choice)
+    distance = jnp.zeros_like(value)
     if learner.algorithm.reference:
         base = word_outputs(learner.actor, reference, batch, turns.task)[0]
-        kl = kl_divergence(logits, jax.lax.stop_gradient(base))
+        distance = kl(logits, jax.lax.stop_gradient(base))
     words = Words(
-        log_prob=log_prob(logits, choice),
-        entropy=entropy(logits),
-        kl=kl,
+        log_prob=log_prob,
+        entropy=entropy,
+        kl=distance,
         value=value,
         old_log_prob=batch.words_of(turns.log_prob),
         old_value=batch.words_of(turns.value),

@@ -112,7 +112,7 @@ def deal_rows(rows: Rows, done: Bool[Array, " rows"], pool: Pool, prefilled: Cac
     )
     return Rows(
         instance=instance,
-        cache=_opened(rows.cache, done, prefilled, entry),
+        cache=jax.vmap(Cache.reopen)(rows.cache, jax.tree.map(lambda x: x[entry], prefilled), done),
         message=_where(done, your_turn, rows.message),
         turn=jnp.where(done, 0, rows.turn),
         said=jnp.where(done, 0, rows.said),
@@ -251,21 +251,6 @@ def _record(
         invalid=active & step.invalid,
         expert=active & spoken.expert,
     )
-
-
-def _opened(cache: Cache, done: jax.Array, prefilled: Cache, entry: jax.Array) -> Cache:
-    """The cache with the done rows' first slots and length replaced by their entry's."""
-
-    def overwrite(layer: jax.Array, opening: jax.Array) -> jax.Array:
-        slots = min(opening.shape[2], layer.shape[2])
-        mixed = _where(done, opening[entry, :, :slots], layer[:, :, :slots])
-        return layer.at[:, :, :slots].set(mixed)
-
-    keys, values = (
-        tuple(overwrite(*pair) for pair in zip(old, new, strict=True))
-        for old, new in ((cache.keys, prefilled.keys), (cache.values, prefilled.values))
-    )
-    return Cache(keys, values, jnp.where(done, prefilled.length[entry], cache.length))
 
 
 def _where(condition: jax.Array, new: object, old: object) -> object:

@@ -336,25 +336,27 @@ def _allowed(schema: Schema) -> np.ndarray:
 
 def _check_unambiguous(schema: Schema, templates: list[list[str]], where: str) -> None:
     """Raises if one sentence could be two verbs, or a command has no word at all."""
-    for v, mine in enumerate(templates[1:], 1):
+    names = [verb.name for verb in schema.verbs]
+    options = [
+        [_options(schema, word, verb.args) for word in words]
+        for verb, words in zip(schema.verbs, templates, strict=True)
+    ]
+    for v, mine in enumerate(options[1:], 1):
         if not mine:
-            raise ValueError(f"{where}: verb {schema.verbs[v].name} has an empty template")
-        for u, other in enumerate(templates[1:v], 1):
-            if len(mine) == len(other) and all(
-                _may_equal(a, schema.verbs[v].args, b, schema.verbs[u].args)
-                for a, b in zip(mine, other, strict=True)
-            ):
-                names = f"{schema.verbs[v].name} and {schema.verbs[u].name}"
-                raise ValueError(f"{where}: {names} could be read from one sentence")
+            raise ValueError(f"{where}: verb {names[v]} has an empty template")
+        for u, other in enumerate(options[1:v], 1):
+            if len(mine) == len(other) and all(map(set.intersection, mine, other)):
+                both = f"{names[v]} and {names[u]}"
+                raise ValueError(f"{where}: {both} could be read from one sentence")
 
 
-def _may_equal(a: str, a_args: tuple, b: str, b_args: tuple) -> bool:
-    slot_a, slot_b = slot_of(a, a_args), slot_of(b, b_args)
-    if slot_a is None and slot_b is None:
-        return a == b
-    if slot_a is None or slot_b is None:
-        return True
-    return bool({*a_args[slot_a][1].split("|")} & {*b_args[slot_b][1].split("|")})
+def _options(schema: Schema, word: str, args: tuple[tuple[str, str], ...]) -> set[str]:
+    """Words that may stand for `word` of a template; no lexicon changes which sets overlap."""
+    slot = slot_of(word, args)
+    if slot is None:
+        return {word}
+    spans = [schema.spans[category] for category in args[slot][1].split("|")]
+    return {name for start, stop in spans for name in schema.concepts[start:stop]}
 
 
 def _stack(tables: Sequence[np.ndarray], fill: int = 0) -> np.ndarray:

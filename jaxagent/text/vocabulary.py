@@ -1,4 +1,4 @@
-"""The one closed vocabulary: every word an interface, a lexicon or a policy may use, with its id."""
+"""The one closed vocabulary: every word an interface, a lexicon or a policy may use, by id."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int8, Int16
 
+from jaxagent.envs.textcraft.chance import inverse, ordering
 from jaxagent.envs.textcraft.recipes import BASES, HOLDINGS, NEEDED
 from jaxagent.envs.textcraft.rules import empty_handed
 from jaxagent.envs.textcraft.state import Source, State
@@ -31,7 +32,7 @@ def assemble(
         order: the permutation in which the book is to be shown.
         members: the member that the expert crafts for every group, or -1.
     """
-    place = jnp.argsort(order)[:NEEDED].astype(jnp.int8)
+    place = inverse(order)[:NEEDED].astype(jnp.int8)
     bases, base_counts = base_items(source, book)
     items, counts = empty_handed(HOLDINGS)
     return State(
@@ -56,5 +57,5 @@ def base_items(source: Source, book: Any) -> tuple[Int16[Array, "bases"], Int8[A
     at = first & (jnp.cumsum(first) - 1 == jnp.arange(BASES)[:, None])
     items = jnp.max(jnp.where(at, things, -1), axis=1)
     amounts = jnp.max(jnp.where(at, most, 0), axis=1)
-    places = jnp.argsort(jnp.where(items < 0, jnp.iinfo(jnp.int16).max, items))
+    places = ordering(jnp.where(items < 0, jnp.iinfo(jnp.int16).max, items))
     return items[places].astype(jnp.int16), amounts[places].astype(jnp.int8)

@@ -70,9 +70,7 @@ def missing_crafts(state: State, plan: Recipes) -> Int[Array, "needed"]:
     return crafts
 
 
-def missing_bases(
-    state: State, plan: Recipes, crafts: Int[Array, "needed"]
-) -> Int[Array, "bases"]:
+def missing_bases(state: State, plan: Recipes, crafts: Int[Array, "needed"]) -> Int[Array, "bases"]:
     """How many of each of the state's base items have still to be got."""
     needs = crafts[:, None] * plan.counts
     is_base = state.bases[:, None, None] == plan.ingredients

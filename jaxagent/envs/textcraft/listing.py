@@ -41,7 +41,7 @@ def stand_ins(
     ingredients: Int16[Array, "*n m"],
     counts: Int16[Array, "*n m"],
 ) -> Int16[Array, "*n m"]:
-    """The ingredients, every group replaced by a member of which enough is held, if there is one."""
+    """The ingredients, every group replaced by a member of which enough is held, or by -1."""
     groups = source.groups_of(state.book, state.items)
     fits = (ingredients[..., None] == groups) & (state.counts >= counts[..., None])
     member = state.items[jnp.argmax(fits, axis=-1)]

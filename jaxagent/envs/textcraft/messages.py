@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Int16, Int32
 
+from jaxagent.envs.textcraft.chance import ordering
 from jaxagent.envs.textcraft.recipes import LISTED_HOLDINGS, LISTED_MEMBERS, Recipes
 from jaxagent.envs.textcraft.rules import Outcome
 from jaxagent.envs.textcraft.state import State
@@ -30,14 +31,14 @@ def opening(
     """
     lines = recipe_rows(schema, recipes)
     size = recipes.output.shape[0] + extra
-    there = jnp.argsort(lines[:, 0] == 0, stable=True)[:size]
+    there = ordering(lines[:, 0] == 0)[:size]
     members = member_rows(schema, recipes, groups)
     ending = schema.fact("GOAL", schema.first_of("item") + goal)[None]
     return jnp.concatenate([lines[there], members, ending])
 
 
 def recipe_rows(schema: Schema, recipes: Recipes) -> Int32[Array, "rows row"]:
-    """`RECIPE` for every recipe with its first ingredient, each followed by `AND` for the others."""
+    """`RECIPE` for every recipe and its first ingredient, followed by `AND` for the others."""
     first = schema.first_of("item")
     shape = recipes.ingredients.shape
     ingredient = first + recipes.ingredients.astype(jnp.int32)
@@ -56,11 +57,11 @@ def recipe_rows(schema: Schema, recipes: Recipes) -> Int32[Array, "rows row"]:
 def member_rows(
     schema: Schema, recipes: Recipes, groups: Int16[Array, "shown"]
 ) -> Int32[Array, "members row"]:
-    """`MEMBER` for what is made of the groups that are needed, by item; at most `LISTED_MEMBERS`."""
+    """`MEMBER` for what is made of the groups needed, by item, at most `LISTED_MEMBERS`."""
     needed = jnp.any(groups[:, None] == recipes.ingredients.reshape(-1), axis=1) & (groups >= 0)
     again = jnp.any(jnp.tril(recipes.output[:, None] == recipes.output, k=-1), axis=1)
     items = jnp.where(needed & ~again, recipes.output, jnp.iinfo(jnp.int16).max)
-    chosen = jnp.argsort(items)[:LISTED_MEMBERS]
+    chosen = ordering(items)[:LISTED_MEMBERS]
     first = schema.first_of("item")
     types = jnp.full(LISTED_MEMBERS, schema.fact_id("MEMBER"))
     rows = jnp.stack([types, first + recipes.output[chosen], first + groups[chosen]], axis=-1)

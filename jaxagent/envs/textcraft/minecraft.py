@@ -10,10 +10,11 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Int16, Int32
+from jaxtyping import Array, Bool, Float, Int, Int16, Int32
 
 from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
+from jaxagent.envs.textcraft.chance import integers, ordering
 from jaxagent.envs.textcraft.recipes import (
     ABSENT,
     GROUP_OF,
@@ -74,12 +75,12 @@ class Minecraft:
     extra: int = 5 + SHOWN - NEEDED
 
     def draw(self, key: Array, params: MinecraftParams) -> State:
-        """A goal of the depth, uniformly; one of its plans; its distractors; all in random order."""
-        keys = jax.random.split(key, 4)
-        goal, plan = _draw_plan(keys[0], keys[1], params)
+        """A goal of the depth, one of its plans, distractors, all in random order."""
+        plan_key, distractor_key, order_key = jax.random.split(key, 3)
+        goal, plan = _draw_plan(plan_key, params)
         needed = jnp.asarray(plans.all_plans().recipes)[plan]
-        numbers = jnp.concatenate([needed, _draw_distractors(keys[2], needed, params)])
-        order = jax.random.permutation(keys[3], SHOWN)
+        numbers = jnp.concatenate([needed, _draw_distractors(distractor_key, needed, params)])
+        order = ordering(jax.random.uniform(order_key, (SHOWN,)))
         members = jnp.asarray(plans.all_plans().members)[plan]
         return assemble(self, goal, numbers, numbers != ABSENT, order, members)
 
@@ -114,7 +115,8 @@ def _tables() -> _Tables:
     short = [r for r in range(ABSENT) if sizes[r] <= 2 and rows[r] not in rows[:r]]
     things = range(len(THINGS))
     makers = recipes_by([np.flatnonzero(MINECRAFT.output == t).tolist() for t in things])
-    users = [[r for r in short if t in MINECRAFT.ingredients[r]] for t in things]
+    used = {r: set(MINECRAFT.ingredients[r].tolist()) for r in short}
+    users = [[r for r in short if t in used[r]] for t in things]
     return _Tables(
         makers=jax.tree.map(lambda column: column[makers], MINECRAFT),
         users=recipes_by(users),
@@ -123,16 +125,15 @@ def _tables() -> _Tables:
     )
 
 
-def _draw_plan(
-    goal_key: Array, plan_key: Array, params: MinecraftParams
-) -> tuple[Int16[Array, ""], Int[Array, ""]]:
+def _draw_plan(key: Array, params: MinecraftParams) -> tuple[Int16[Array, ""], Int[Array, ""]]:
     """A goal, uniform over those of the depth and the split, and one of its plans, uniform too."""
     table = plans.all_plans()
     depths = jnp.asarray(table.depths)
     may = (depths >= params.least_depth) & (depths <= params.most_depth)
     may &= in_split(jnp.asarray(table.goals), params.split)
-    chosen = jnp.argmax(jnp.cumsum(may) > jax.random.randint(goal_key, (), 0, jnp.sum(may)))
-    offset = jax.random.randint(plan_key, (), 0, jnp.asarray(table.number)[chosen])
+    noise = jax.random.uniform(key, (2,))
+    chosen = jnp.argmax(jnp.cumsum(may) > integers(noise[0], 0, jnp.sum(may)))
+    offset = integers(noise[1], 0, jnp.asarray(table.number)[chosen])
     return jnp.asarray(table.goals)[chosen], jnp.asarray(table.first)[chosen] + offset
 
 
@@ -144,10 +145,10 @@ def _draw_distractors(
     As in the original they share an ingredient with a needed one. Where too few do, any recipe
     will serve, so that the number shown tells nothing.
     """
-    kin_key, stranger_key = jax.random.split(key)
+    noise = jax.random.uniform(key, (3 * _KIN + _STRANGERS,))
     short = jnp.asarray(_tables().distractors)
-    strangers = short[jax.random.randint(stranger_key, (_STRANGERS,), 0, len(short))]
-    drawn = jnp.concatenate([_draw_kin(kin_key, needed), strangers])
+    strangers = short[integers(noise[3 * _KIN :], 0, len(short))]
+    drawn = jnp.concatenate([_kin(noise[: 3 * _KIN].reshape(3, _KIN), needed), strangers])
     earlier = jnp.tril(drawn[:, None] == drawn, k=-1)
     fresh = (drawn != ABSENT) & ~jnp.any(earlier, axis=1)
     fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)
@@ -157,14 +158,11 @@ def _draw_distractors(
     return jnp.min(jnp.where(at, drawn, ABSENT), axis=1).astype(jnp.int16)
 
 
-def _draw_kin(key: Array, needed: Int16[Array, "needed"]) -> Int16[Array, "kin"]:
+def _kin(noise: Float[Array, "3 kin"], needed: Int16[Array, "needed"]) -> Int16[Array, "kin"]:
     """Recipes that use an ingredient of a needed recipe, `ABSENT` where no other does."""
-    recipe_key, slot_key, user_key = jax.random.split(key, 3)
-    recipe = needed[jax.random.randint(recipe_key, (_KIN,), 0, jnp.sum(needed != ABSENT))]
-    ingredients = jnp.asarray(MINECRAFT.ingredients)[recipe]
-    slot = jax.random.randint(slot_key, (_KIN,), 0, jnp.sum(ingredients >= 0, axis=1))
-    thing = jnp.take_along_axis(ingredients, slot[:, None], axis=1)[:, 0]
     tables = _tables()
-    uses = jnp.asarray(tables.uses)[thing]
-    user = jax.random.randint(user_key, (_KIN,), 0, jnp.maximum(uses, 1))
-    return jnp.asarray(tables.users)[thing, user]
+    recipe = needed[integers(noise[0], 0, jnp.sum(needed != ABSENT))]
+    ingredients = jnp.asarray(MINECRAFT.ingredients)[recipe]
+    slot = integers(noise[1], 0, jnp.sum(ingredients >= 0, axis=1))
+    thing = jnp.take_along_axis(ingredients, slot[:, None], axis=1)[:, 0]
+    return jnp.asarray(tables.users)[thing, integers(noise[2], 0, jnp.asarray(tables.uses)[thing])]

@@ -94,9 +94,7 @@ def plans_of(goal: str) -> list[tuple[Chosen, Members]]:
     ]
 
 
-def _choices(
-    chosen: Chosen, members: Members, todo: list[str]
-) -> Iterator[tuple[Chosen, Members]]:
+def _choices(chosen: Chosen, members: Members, todo: list[str]) -> Iterator[tuple[Chosen, Members]]:
     """All ways to complete the choices so that everything in `todo` is provided for."""
     if len(chosen) > NEEDED:
         return
@@ -117,7 +115,7 @@ def _choices(
 
 
 def plan_depth(name: str, chosen: Chosen, members: Members, limit: int) -> int:
-    """Crafts on the longest way to `name` in a plan; `limit` or more if the plan runs in a circle."""
+    """Crafts on the longest way to `name` in a plan, up to `limit`: a circle has no end."""
     item = members.get(name, name)
     if item not in chosen or limit <= 0:
         return 0

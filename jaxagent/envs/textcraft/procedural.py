@@ -14,9 +14,10 @@ from typing import NamedTuple
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float32, Int, Int8, Int16, Int32
+from jaxtyping import Array, Bool, Float, Float32, Int, Int16, Int32
 
 from jaxagent.envs.textcraft.assemble import assemble
+from jaxagent.envs.textcraft.chance import choose, integers, ordering
 from jaxagent.envs.textcraft.recipes import (
     BASES,
     GROUPS,
@@ -113,12 +114,12 @@ class Procedural:
         there = jnp.arange(_DISTRACTORS) < params.distractors
         used = jnp.concatenate([shape.used, there])
         recipes = _shuffle_slots(keys[4], _only(recipes, used))
-        order_key, group_key = jax.random.split(keys[5])
-        group = len(ITEMS) + jax.random.randint(group_key, (), 0, len(GROUPS))
+        noise = jax.random.uniform(keys[5], (1 + SHOWN,))
+        group = len(ITEMS) + integers(noise[0], 0, len(GROUPS))
         book, names = _name(keys[6], recipes, is_member & used, group, params.split)
         member = jnp.where(is_member[0] & used[0], names[0], -1)
         members = jnp.where(jnp.arange(len(GROUPS)) == group - len(ITEMS), member, -1)
-        order = jax.random.permutation(order_key, SHOWN)
+        order = ordering(noise[1:])
         return assemble(self, names[shape.depth - 1], book, used, order, members)
 
     def shown(self, book: Book) -> Recipes:
@@ -147,15 +148,15 @@ class Procedural:
 
 def _draw_shape(key: Array, params: ProceduralParams) -> _Shape:
     """The chain, the extras, and base items in half of the slots that are left."""
-    keys = jax.random.split(key, 5)
-    depth = jax.random.randint(keys[0], (), params.least_depth, params.most_depth + 1)
-    parent, slot, free = _draw_places(keys[1], depth, params)
-    extras = jax.random.randint(keys[2], (), params.least_extras, params.most_extras + 1)
+    key, place_key, base_key = jax.random.split(key, 3)
+    noise = jax.random.uniform(key, (2 + _EXTRAS,))
+    depth = integers(noise[0], params.least_depth, params.most_depth + 1)
+    parent, slot, free = _draw_places(place_key, depth, params)
+    extras = integers(noise[1], params.least_extras, params.most_extras + 1)
     there = jnp.arange(_EXTRAS) < jnp.minimum(extras, free)
-    extra_level = jax.random.randint(keys[3], (_EXTRAS,), 1, parent + 1)
     rows = jnp.arange(_CHAIN)
-    level = jnp.concatenate([rows + 1, extra_level])
-    ingredients = _draw_bases(keys[4], level, params)
+    level = jnp.concatenate([rows + 1, integers(noise[2:], 1, parent + 1)])
+    ingredients = _draw_bases(base_key, level, params)
     ingredients = ingredients.at[:, 0].set(jnp.where(level > 1, level - 2, ingredients[:, 0]))
     at = (parent[:, None, None] == jnp.arange(NEEDED)[:, None]) & (
         slot[:, None, None] == jnp.arange(_SLOTS)
@@ -176,7 +177,7 @@ def _draw_places(
     """Recipe of the chain and slot that each extra goes to, and how many there are to go to."""
     rows, slots = jnp.meshgrid(jnp.arange(1, _CHAIN), jnp.arange(1, _SLOTS), indexing="ij")
     free = ((rows < depth) & (slots < params.ingredients)).reshape(-1)
-    chosen = jnp.argsort(jax.random.uniform(key, free.shape) + ~free)[:_EXTRAS]
+    chosen = ordering(jax.random.uniform(key, free.shape) + ~free)[:_EXTRAS]
     return rows.reshape(-1)[chosen], slots.reshape(-1)[chosen], jnp.sum(free)
 
 
@@ -184,10 +185,10 @@ def _draw_bases(
     key: Array, level: Int[Array, "needed"], params: ProceduralParams
 ) -> Int[Array, "needed slots"]:
     """A base item in the first slot and, by halves, in the others; distinct within a recipe."""
-    start_key, fill_key = jax.random.split(key)
-    start = jax.random.randint(start_key, (NEEDED, 1), 0, _NEEDED_BASES)
+    noise = jax.random.uniform(key, (NEEDED, 1 + _SLOTS))
+    start = integers(noise[:, :1], 0, _NEEDED_BASES)
     slots = jnp.arange(_SLOTS)
-    filled = jax.random.bernoulli(fill_key, 0.5, (NEEDED, _SLOTS)) & (slots < params.ingredients)
+    filled = (noise[:, 1:] < 0.5) & (slots < params.ingredients)
     is_chain = (jnp.arange(NEEDED) < _CHAIN) & (level > 1)
     filled &= is_chain[:, None] | (slots < 2)
     base = SHOWN + (start + slots) % _NEEDED_BASES
@@ -200,14 +201,14 @@ def _draw_counts(key: Array, shape: _Shape) -> Recipes:
     An output count is the least in `_OUTPUT_COUNTS` with which one craft, or two, make what is
     needed, so that at most 3 crafts of any item are needed.
     """
-    keys = jax.random.split(key, 3)
-    counts = _draw_amounts(keys[0], shape.ingredients)
+    noise = jax.random.uniform(key, (NEEDED, _SLOTS + 2))
+    counts = _amounts(noise[:, :_SLOTS], shape.ingredients)
     is_part = shape.ingredients[..., None] == jnp.arange(NEEDED)
     uses = jnp.sum(jnp.where(is_part, counts[..., None], 0), axis=1) * shape.used[:, None]
     crafts = (jnp.arange(NEEDED) == shape.depth - 1).astype(jnp.int32)
-    output_counts = _choose(keys[1], _OUTPUT_COUNTS[:4], (NEEDED,))
+    output_counts = choose(noise[:, -1], _OUTPUT_COUNTS[:4])
+    batches = integers(noise[:, -2], 1, 3)
     options = jnp.array(_OUTPUT_COUNTS)
-    batches = jax.random.randint(keys[2], (NEEDED,), 1, 3)
     for level in range(_CHAIN - 1, 0, -1):
         need = crafts @ uses
         enough = options * batches[:, None] >= need[:, None]
@@ -223,25 +224,22 @@ def _draw_distractors(key: Array, shape: _Shape, params: ProceduralParams) -> Re
 
     An alternative makes a needed item out of base items that no needed recipe uses.
     """
-    keys = jax.random.split(key, 8)
-    n = (_DISTRACTORS,)
-    row = jnp.argmax(jax.random.uniform(keys[0], (*n, NEEDED)) * shape.used, axis=1)
-    slot = jax.random.randint(keys[1], n, 0, _SLOTS)
-    shared = shape.ingredients[row, slot]
+    noise = jax.random.uniform(key, (_DISTRACTORS, NEEDED + _SLOTS + 6))
+    row = jnp.argmax(noise[:, :NEEDED] * shape.used, axis=1)
+    slot, other, fresh, second, third, output = noise[:, NEEDED + _SLOTS :].T
+    shared = shape.ingredients[row, integers(slot, 0, _SLOTS)]
     shared = jnp.where(shared < 0, shape.ingredients[row, 0], shared)
-    fresh = SHOWN + jax.random.randint(keys[2], n, _NEEDED_BASES, BASES)
-    alternative = jax.random.bernoulli(keys[3], params.alternative, n) & (row != shape.depth - 1)
-    first = jnp.where(alternative, fresh, shared)
-    second = SHOWN + jax.random.randint(keys[4], n, 0, BASES)
-    second = jnp.where(second == first, SHOWN + (second - SHOWN + 1) % BASES, second)
-    has_second = jax.random.bernoulli(keys[5], 0.5, n) & (params.ingredients > 1)
-    second = jnp.where(has_second, second, _NO_THING)
-    ingredients = jnp.stack([first, second, jnp.full(n, _NO_THING)], axis=1)
+    is_other = (other < params.alternative) & (row != shape.depth - 1)
+    first = jnp.where(is_other, SHOWN + integers(fresh, _NEEDED_BASES, BASES), shared)
+    base = SHOWN + integers(second, 0, BASES)
+    base = jnp.where(base == first, SHOWN + (base - SHOWN + 1) % BASES, base)
+    base = jnp.where((third < 0.5) & (params.ingredients > 1), base, _NO_THING)
+    ingredients = jnp.stack([first, base, jnp.full_like(base, _NO_THING)], axis=1)
     return Recipes(
-        jnp.where(alternative, row, NEEDED + jnp.arange(_DISTRACTORS)),
-        _choose(keys[6], _OUTPUT_COUNTS, n),
+        jnp.where(is_other, row, NEEDED + jnp.arange(_DISTRACTORS)),
+        choose(output, _OUTPUT_COUNTS),
         ingredients,
-        _draw_amounts(keys[7], ingredients),
+        _amounts(noise[:, NEEDED : NEEDED + _SLOTS], ingredients),
     )
 
 
@@ -256,10 +254,10 @@ def _draw_family(
     Returns:
         The recipes, and of which ones the outputs are members.
     """
-    there_key, number_key = jax.random.split(key)
-    there = jax.random.bernoulli(there_key, params.family) & (depth > 1)
+    noise = jax.random.uniform(key, (2,))
+    there = (noise[0] < params.family) & (depth > 1)
     variant = jnp.arange(SHOWN) - NEEDED
-    number = jax.random.randint(number_key, (), 1, LISTED_MEMBERS)
+    number = integers(noise[1], 1, LISTED_MEMBERS)
     is_variant = there & (variant >= 0) & (variant < number)
     slots = jnp.arange(_SLOTS)
     first = recipes.ingredients[0]
@@ -277,7 +275,7 @@ def _draw_family(
 def _shuffle_slots(key: Array, recipes: Recipes) -> Recipes:
     """The ingredients of every recipe in random order, without gaps."""
     noise = jax.random.uniform(key, recipes.ingredients.shape)
-    order = jnp.argsort(noise + (recipes.ingredients < 0), axis=-1)
+    order = jax.vmap(ordering)(noise + (recipes.ingredients < 0))
     return recipes.replace(
         ingredients=jnp.take_along_axis(recipes.ingredients, order, axis=-1),
         counts=jnp.take_along_axis(recipes.counts, order, axis=-1),
@@ -303,17 +301,11 @@ def _name(
     return Book(named, jnp.where(is_member, group, -1).astype(jnp.int16)), names
 
 
-def _draw_amounts(key: Array, ingredients: Int[Array, "*n"]) -> Int[Array, "*n"]:
+def _amounts(noise: Float[Array, "*n"], ingredients: Int[Array, "*n"]) -> Int[Array, "*n"]:
     """How many of each ingredient a recipe takes; 0 where there is none."""
-    base_key, crafted_key = jax.random.split(key)
-    crafted = jax.random.randint(crafted_key, ingredients.shape, 1, _MOST_CRAFTED + 1)
-    base = _choose(base_key, _BASE_COUNTS, ingredients.shape)
-    amounts = jnp.where(ingredients < SHOWN, crafted, base)
+    crafted = integers(noise, 1, _MOST_CRAFTED + 1)
+    amounts = jnp.where(ingredients < SHOWN, crafted, choose(noise, _BASE_COUNTS))
     return jnp.where(ingredients < 0, 0, amounts)
-
-
-def _choose(key: Array, options: tuple[int, ...], shape: tuple[int, ...]) -> Int[Array, "*n"]:
-    return jnp.array(options)[jax.random.randint(key, shape, 0, len(options))]
 
 
 def _join(first: Recipes, second: Recipes) -> Recipes:

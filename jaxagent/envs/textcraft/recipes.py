@@ -12,7 +12,7 @@ from typing import Any
 
 import flax.struct
 import numpy as np
-from jaxtyping import Array, Int16, Int8
+from jaxtyping import Array, Int8, Int16
 
 SHOWN, NEEDED, BASES = 13, 7, 10
 """Most recipes shown in an episode, most that its goal needs, most base items offered by `get`."""

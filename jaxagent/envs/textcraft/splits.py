@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int16
 
+from jaxagent.envs.textcraft.chance import integers, ordering
 from jaxagent.envs.textcraft.recipes import ITEMS
 
 SPLITS = ("all", "seen", "unseen")
@@ -26,9 +27,9 @@ def in_split(items: Int[Array, "*n"], split: Int[Array, ""]) -> Bool[Array, "*n"
 
 def draw_items(key: jax.Array, number: int, split: Int[Array, ""]) -> Int16[Array, "number"]:
     """Distinct items of a split, at most one of each class, which needs no sort of all items."""
-    class_key, place_key = jax.random.split(key)
-    classes = jax.random.permutation(class_key, CLASSES)[:number]
+    noise = jax.random.uniform(key, (CLASSES + number,))
+    classes = ordering(noise[:CLASSES])[:number]
     sizes = jnp.array([CLASSES, 20, 6])
-    drawn = jax.random.randint(place_key, (number,), 0, sizes[split])
+    drawn = integers(noise[CLASSES:], 0, sizes[split])
     places = jnp.stack([drawn, drawn + drawn // 4 + 1, 5 * drawn])[split]
     return (classes * CLASSES + places).astype(jnp.int16)

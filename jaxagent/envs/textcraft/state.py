@@ -1,4 +1,4 @@
-"""What an instance of TextCraft is and has become, and what its rules ask of a source of recipes."""
+"""An instance of TextCraft, a command taken apart, and what the rules ask of their recipes."""
 
 from __future__ import annotations
 

@@ -121,9 +121,7 @@ def _craft_verb(ingredients: int) -> Verb:
     return verb(f"craft_{ingredients}", **args)
 
 
-def _commands(
-    get: str, ingredients: int, craft: Callable[[list[str]], str]
-) -> dict[str, str]:
+def _commands(get: str, ingredients: int, craft: Callable[[list[str]], str]) -> dict[str, str]:
     pairs = [f"{{n{k}}} {{a{k}}}" for k in range(1, ingredients + 1)]
     crafts = {f"craft_{k}": craft(pairs[:k]) for k in range(1, ingredients + 1)}
     return {"get": get, "inventory": "inventory", **crafts}

@@ -1,0 +1,170 @@
+"""The learner: probes with known answers, exact repetition, and traced knobs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from probes import PROBES
+
+from jaxagent.envs import make_suite
+from jaxagent.models import ModelConfig, Policy
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
+from jaxagent.rl.curriculum import mixture, ramp, sequence, single, with_horizon
+from jaxagent.rl.evaluation import evaluate
+from jaxagent.rl.imitation import Expert, Imitator
+from jaxagent.rl.learner import Learner
+from jaxagent.rl.loss import Weights
+from jaxagent.rl.rollout import Window
+
+MODEL = ModelConfig(width=32, layers=2, heads=2, hidden=64)
+WINDOW = Window(rows=64, turns=6, context=32)
+HYPER = Hyper(learning_rate=5e-3, final_rate=0.3, weights=Weights(entropy=0.02))
+
+
+def make_actor(tasks) -> Actor:
+    suite = make_suite(tasks, PROBES)
+    return Actor(Policy(MODEL, len(suite.language.vocabulary)), suite)
+
+
+def solve(task: str, algorithm: Algorithm, updates: int) -> float:
+    """Success on held-out instances behind training from nothing."""
+    actor = make_actor([task])
+    learner = Learner(actor, WINDOW, algorithm, updates=updates)
+    state = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1))
+    state, _ = learner.run(state, HYPER, single(actor.suite, task), updates)
+    return float(evaluate(actor, state.params, 0, 64, 2, WINDOW)[0].success.mean())
+
+
+@pytest.mark.parametrize("probe", ["one-action", "read", "delayed", "remember"])
+def test_probe_is_solved(probe):
+    assert solve(f"{probe}/easy", Algorithm(epochs=4, minibatch=8), 60) > 0.9
+
+
+def test_probe_is_solved_with_credit_per_word():
+    assert solve("remember/easy", Algorithm("word", epochs=4, minibatch=8), 60) > 0.9
+
+
+def test_a_policy_that_cannot_see_the_colour_does_no_better_than_chance():
+    """The probe must need the word read: with the openings hidden, a quarter is the limit."""
+    actor = make_actor(["read/easy"])
+    learner = Learner(actor, WINDOW, Algorithm(epochs=4, minibatch=8), updates=30)
+    params = actor.policy.init(jax.random.key(0))
+    colours = [actor.suite.language.vocabulary.id(c) for c in ("red", "green", "blue", "grey")]
+    blind = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf.at[jnp.array(colours)].set(0.0)
+        if getattr(path[0], "key", "") == "embedding"
+        else leaf,
+        params,
+    )
+    outcome, _ = evaluate(actor, blind, 0, 64, 2, learner.window)
+    assert outcome.success.mean() < 0.5
+
+
+@pytest.fixture(scope="module")
+def small():
+    actor = make_actor(["read/easy", "remember/easy", "delayed/easy+renamed"])
+    learner = Learner(actor, Window(8, 5, 32), Algorithm(epochs=2, minibatch=4), updates=8)
+    return learner, actor.policy.init(jax.random.key(0))
+
+
+def test_a_run_repeats_bit_for_bit_and_in_any_chunks(small):
+    learner, params = small
+    plan = mixture(learner.actor.suite, learner.actor.suite.names)
+    whole, _ = learner.run(learner.start(params, jax.random.key(3)), HYPER, plan, 4)
+    parts = learner.start(params, jax.random.key(3))
+    for count in (1, 3):
+        parts, _ = learner.run(parts, HYPER, plan, count)
+    other, _ = learner.run(learner.start(params, jax.random.key(4)), HYPER, plan, 4)
+    for a, b, c in zip(*map(jax.tree.leaves, (whole.params, parts.params, other.params)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any(
+        (a != c).any()
+        for a, c in zip(jax.tree.leaves(whole.params), jax.tree.leaves(other.params), strict=True)
+    )
+
+
+def test_no_curriculum_and_no_knob_recompiles(small):
+    learner, params = small
+    suite = learner.actor.suite
+    first, second, third = suite.names
+    curricula = [
+        single(suite, first),
+        mixture(suite, {first: 1.0, third: 3.0}),
+        sequence(suite, [[first], [second, third]]),
+        with_horizon(ramp(suite, [first, second, third]), (0.4, 1.0)),
+    ]
+    before = learner.run._cache_size()
+    for i, curriculum in enumerate(curricula):
+        hyper = dataclasses.replace(HYPER, learning_rate=1e-3 * i, gamma=0.9 + 0.01 * i)
+        hyper = jax.tree.map(jnp.float32, hyper)
+        learner.run(learner.start(params, jax.random.key(0)), hyper, curriculum, 1 + i)
+    assert learner.run._cache_size() <= before + 1
+
+
+def test_kl_from_the_base_policy_is_zero_at_first_and_grows():
+    actor = make_actor(["read/easy"])
+    algorithm, hyper = ALGORITHMS["ppo-kl"]
+    algorithm = dataclasses.replace(algorithm, epochs=1, minibatch=4096)
+    learner = Learner(actor, Window(32, 4, 32), algorithm, updates=10)
+    plan = single(actor.suite, "read/easy")
+    state = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1))
+    state, first = learner.run(state, hyper, plan, 1)
+    np.testing.assert_allclose(first["kl"], 0.0, atol=1e-5)
+    np.testing.assert_allclose(first["old_kl"], 0.0, atol=1e-5)
+    _, later = learner.run(state, hyper, plan, 5)
+    assert later["kl"] > 1e-5
+
+
+def test_imitation_teaches_the_expert():
+    actor = make_actor(["remember/easy", "read/easy+call"])
+    imitator = Imitator(actor, Window(64, 6, 48), noise=0.2, minibatch=16, updates=40)
+    state = imitator.start(actor.policy.init(jax.random.key(0)), jax.random.key(1))
+    plan = mixture(actor.suite, actor.suite.names)
+    state, _ = imitator.run(state, Hyper(learning_rate=5e-3, max_gradient=1.0), plan, 40)
+    for task in range(2):
+        outcome, _ = evaluate(actor, state.params, task, 64, 1, Window(64, 1, 48))
+        assert outcome.success.mean() > 0.9
+
+
+def test_experts_solve_their_tasks_in_evaluation_and_random_commands_do_not():
+    suite = make_suite(["remember/easy"], PROBES)
+    expert, _ = evaluate(Expert(suite), {}, 0, 100, 3, Window(64, 1, 48))
+    random, _ = evaluate(Expert(suite, 1.0), {}, 0, 100, 3, Window(64, 1, 48))
+    assert expert.success.shape == (100, 3) and expert.success.all()
+    assert (expert.turns == 3).all() and not expert.invalid.any()
+    assert 0.05 < random.success.mean() < 0.4
+
+
+def test_curricula_weigh_tasks_over_progress():
+    suite = make_suite(["read/easy", "remember/easy"], PROBES)
+    stages = sequence(suite, [["read/easy"], ["remember/easy"]])
+    np.testing.assert_allclose(stages.weights_at(jnp.float32(0.25)), [1, 0], atol=1e-3)
+    np.testing.assert_allclose(stages.weights_at(jnp.float32(0.75)), [0, 1], atol=1e-3)
+    slope = ramp(suite, ["read/easy", "remember/easy"], rehearsal=0.2)
+    np.testing.assert_allclose(slope.weights_at(jnp.float32(0.0)), [0.9, 0.1], atol=1e-3)
+    np.testing.assert_allclose(slope.weights_at(jnp.float32(0.5)), [0.5, 0.5], atol=1e-3)
+    horizon = with_horizon(slope, (0.25, 0.5, 1.0))
+    places = [horizon.horizon_at(jnp.float32(p)) for p in (0.0, 0.32, 0.34, 0.67, 1.0)]
+    np.testing.assert_allclose(places, [0.25, 0.25, 0.5, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda s: mixture(s, ["maze/easy"]), "'maze/easy'.*not tasks of the suite"),
+        (lambda s: mixture(s, {"read/easy": -1.0}), "at least 0"),
+        (lambda s: ramp(s, ["read/easy"], rehearsal=2.0), "rehearsal=2.0"),
+        (lambda s: with_horizon(single(s, "read/easy"), (0.0,)), "shares="),
+        (lambda s: Algorithm(advantage="step"), "advantage='step': expected one of turn, word"),
+        (lambda s: Window(rows=0), "rows=0"),
+    ],
+)
+def test_bad_values_are_named(make, message):
+    suite = make_suite(["read/easy"], PROBES)
+    with pytest.raises(ValueError, match=message):
+        make(suite)

@@ -1,0 +1,190 @@
+"""Rollouts and packing: the same words in the same order, and the same numbers in both passes."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from probes import PROBES
+
+from jaxagent.envs import draw_pool, make_suite
+from jaxagent.models import ModelConfig, Policy, log_prob
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.imitation import Expert
+from jaxagent.rl.learner import word_outputs
+from jaxagent.rl.minibatch import gather_minibatch, over_minibatches, pack, shuffled_rows
+from jaxagent.rl.rollout import Window, rollout
+
+WINDOW = Window(rows=6, turns=9, context=40)
+TASKS = ("remember/easy", "read/easy+prose", "delayed/easy+renamed+call", "remember/easy+swapped")
+
+
+@pytest.fixture(scope="module")
+def actor():
+    suite = make_suite(TASKS, PROBES)
+    model = ModelConfig(width=32, layers=2, heads=2, hidden=48)
+    return Actor(Policy(model, len(suite.language.vocabulary)), suite)
+
+
+@pytest.fixture(scope="module")
+def params(actor):
+    return actor.policy.init(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def pool(actor):
+    return draw_pool(jax.random.key(1), actor.suite, jnp.ones(len(TASKS)), 12)
+
+
+@pytest.fixture(scope="module")
+def demonstrations(actor, pool):
+    play = jax.jit(partial(rollout, Expert(actor.suite, 0.4), window=WINDOW))
+    return play({}, pool, jax.random.key(2))
+
+
+@pytest.fixture(scope="module")
+def played(actor, params, pool):
+    play = jax.jit(partial(rollout, actor, window=WINDOW))
+    return play(params, pool, jax.random.key(3))
+
+
+def episodes_of(trajectory, row):
+    """Per episode of a row: the words that were read or said, and which of them were said."""
+    turns = jax.tree.map(lambda x: np.asarray(x[row]), trajectory.turns)
+    openings = jax.tree.map(np.asarray, trajectory.openings)
+    episodes = []
+    for t in range(len(turns.task)):
+        if turns.fresh[t]:
+            entry = turns.entry[t]
+            episodes.append([(int(w), False) for w in openings.tokens[entry][: openings.length[entry]]])
+        if turns.closing[t]:
+            continue
+        message = turns.message.tokens[t][: turns.message.length[t]]
+        if not turns.fresh[t]:
+            assert message[0] == episodes[-1].pop()[0]
+            episodes[-1].append((int(message[0]), True))
+            message = message[1:]
+        episodes[-1] += [(int(w), False) for w in message]
+        episodes[-1] += [(int(w), True) for w in turns.action[t][: turns.action_length[t]]]
+    return episodes
+
+
+@pytest.mark.parametrize("which", ["demonstrations", "played"])
+@pytest.mark.parametrize("context", [40, 48, 80])
+def test_packed_rows_hold_every_episode_once_and_whole(which, context, request):
+    trajectory = request.getfixturevalue(which)
+    words = context // 2
+    packing = pack(trajectory, context, words)
+    for row in range(WINDOW.rows):
+        count = int(packing.layout.used[row])
+        batch = gather_minibatch(
+            packing, jnp.full(count, row), jnp.arange(count), jnp.ones(count, bool), context, words
+        )
+        packed = jax.tree.map(np.asarray, batch.packed)
+        found, targets = [], []
+        for r in range(count):
+            for segment in sorted(set(packed.segments[r]) - {-1}):
+                mine = packed.segments[r] == segment
+                assert (np.diff(np.flatnonzero(mine)) == 1).all()
+                np.testing.assert_array_equal(packed.positions[r][mine], np.arange(mine.sum()))
+                found.append(packed.tokens[r][mine].tolist())
+            said = packed.said[r]
+            action = np.asarray(trajectory.turns.action[row])
+            targets += [
+                (r, int(slot), int(action[t, i]))
+                for slot, t, i in zip(
+                    packed.slot[r][said], packed.turn[r][said], packed.place[r][said], strict=True
+                )
+            ]
+        expected = episodes_of(trajectory, row)
+        # The last word said is never read, so it is no input.
+        assert found == [[word for word, _ in episode[:-1]] for episode in expected]
+        assert [word for *_, word in targets] == [w for e in expected for w, said in e if said]
+        for r, slot, word in targets:
+            after = slot + 1
+            if after < context and packed.segments[r][after] == packed.segments[r][slot]:
+                assert packed.tokens[r][after] == word
+
+
+def test_the_packed_pass_gives_the_rollouts_own_numbers(actor, params, played):
+    packing = pack(played, WINDOW.context, WINDOW.words)
+    owner, number = shuffled_rows(jax.random.key(0), packing)
+    used = jnp.arange(len(owner)) < packing.used
+    batch = gather_minibatch(packing, owner, number, used, WINDOW.context, WINDOW.words)
+    logits, value = word_outputs(actor, params, batch, played.turns.task)
+    choice = jnp.asarray(actor.places)[batch.words_of(played.turns.action)]
+    said = np.asarray(batch.packed.said)
+    assert said.sum() == played.turns.action_length.sum()
+    for new, old in (
+        (log_prob(logits, choice), played.turns.log_prob),
+        (value, played.turns.value),
+    ):
+        np.testing.assert_allclose(
+            np.asarray(new)[said], np.asarray(batch.words_of(old))[said], atol=2e-5
+        )
+
+
+def test_value_behind_a_truncated_turn_is_read_off_its_final_message(actor, params, pool):
+    """The closing turn reads the message that followed the last action, and nothing else."""
+    short = Window(rows=6, turns=8, context=24)
+    played = jax.jit(partial(rollout, actor, window=short))(params, pool, jax.random.key(0))
+    turns = jax.tree.map(np.asarray, played.turns)
+    assert turns.truncated.any() and turns.closing.any()
+    rows, times = np.nonzero(turns.truncated[:, :-1])
+    assert turns.closing[rows, times + 1].all()
+    assert (turns.action_length[turns.closing] == 0).all()
+    assert not (turns.reward[turns.closing]).any()
+    fresh_after = turns.fresh[:, 1:] == (turns.terminated | turns.closing)[:, :-1]
+    assert fresh_after.all()
+
+
+def test_instances_are_dealt_in_order_and_each_once(played):
+    turns = jax.tree.map(np.asarray, played.turns)
+    dealt = [
+        int(turns.entry[r, t])
+        for t in range(WINDOW.turns)
+        for r in range(WINDOW.rows)
+        if turns.fresh[r, t]
+    ]
+    assert dealt == [i % 12 for i in range(len(dealt))]
+
+
+def test_minibatches_visit_every_word_once(played):
+    packing = pack(played, WINDOW.context, WINDOW.words)
+    ones = jnp.ones_like(played.turns.log_prob)
+
+    def count(carry, batch, number):
+        said = jnp.where(batch.packed.said, batch.words_of(ones), 0.0)
+        return carry + jnp.sum(said), number
+
+    start = (jnp.float32(0), jnp.int32(0))
+    total, number = over_minibatches(
+        jax.random.key(0), packing, 4, WINDOW.context, WINDOW.words, start,
+        lambda carry, batch, number: count(carry[0], batch, number),
+    )
+    assert total == played.turns.action_length.sum()
+    assert number == -(-int(packing.used) // 4)
+
+
+def test_useful_share_is_counted_from_the_packed_rows(demonstrations):
+    packing = pack(demonstrations, 48, 24)
+    tokens = sum(
+        len(episode) - 1 for row in range(WINDOW.rows) for episode in episodes_of(demonstrations, row)
+    )
+    np.testing.assert_allclose(packing.useful(48), tokens / (int(packing.used) * 48), rtol=1e-6)
+
+
+def test_noisy_commands_are_marked(demonstrations, actor, pool):
+    assert 0.2 < float(jnp.mean(~demonstrations.turns.expert)) < 0.6
+    play = jax.jit(partial(rollout, Expert(actor.suite), window=WINDOW))
+    clean = play({}, pool, jax.random.key(2))
+    finished = clean.turns.terminated
+    assert clean.turns.expert.all() and clean.turns.success[finished].all() and finished.any()
+
+
+def test_a_context_that_cannot_hold_an_opening_is_refused(actor):
+    with pytest.raises(ValueError, match="context=8: an opening of up to"):
+        Window(context=8).check(actor.suite)
