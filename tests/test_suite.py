@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from probes import DELAYED, PROBES, READ
+from probes import COLOURS, DELAYED, READ
 
 from jaxagent.envs import pool
 from jaxagent.envs.environment import Environment, Level, Transition
@@ -127,13 +127,21 @@ MIXED = (
 )
 
 
-def one_fact(schema: Schema) -> int:
-    return 1 + schema.max_args
-
-
 @cache
 def suite_of(*tasks: str) -> Suite:
     return make_suite(tasks, WORLDS)
+
+
+@cache
+def compiled(owner: Environment | Suite, method: str):
+    """A method as one program, kept for all tests."""
+    return jax.jit(getattr(owner, method))
+
+
+@cache
+def batched(suite: Suite, method: str):
+    """A method of a suite over a batch, as one program."""
+    return jax.jit(jax.vmap(getattr(suite, method)))
 
 
 def words(suite: Suite, tokens) -> str:
@@ -148,8 +156,7 @@ def random_command(rng: np.random.Generator, schema: Schema, width: int) -> np.n
     """`INVALID`, or a random verb with arguments that it may have."""
     kind = int(rng.integers(len(schema.verbs)))
     spans = [
-        schema.spans[rng.choice(categories.split("|"))]
-        for _, categories in schema.verbs[kind].args
+        schema.spans[rng.choice(categories.split("|"))] for _, categories in schema.verbs[kind].args
     ]
     args = [int(rng.integers(*span)) for span in spans]
     return np.array([kind, *args] + [NONE] * (width - 1 - len(args)), np.int32)
@@ -228,11 +235,17 @@ def played_alone(suite: Suite, n: int, key: jax.Array, command: np.ndarray):
     """Task `n` as its own environment plays it: first facts, state, transition, valid, expert."""
     environment = suite.environments[suite.owner[n]]
     params = environment.levels[suite.tasks[n].level].params
-    state, first = environment.reset(key, params)
-    move = environment.step(state, command[: one_fact(environment.schema)], params)
-    return first, state, move, environment.valid_commands(move.state, params), environment.expert(
-        state, params
-    )
+    state, first = compiled(environment, "reset")(key, params)
+    row = command[: 1 + environment.schema.max_args]
+    move = compiled(environment, "step")(state, row, params)
+    valid = compiled(environment, "valid_commands")
+    expert = compiled(environment, "expert")(state, params)
+    return (first, *valid(state, params)), (move, *valid(move.state, params)), state, expert
+
+
+@cache
+def compiled_say(language: Language):
+    return jax.jit(language.say, static_argnums=2)
 
 
 def said(suite: Suite, n: int, facts, commands, mask, listed: bool, size: int) -> list[int]:
@@ -245,7 +258,7 @@ def said(suite: Suite, n: int, facts, commands, mask, listed: bool, size: int) -
         commands = wide(np.asarray(commands), ((0, 0), (0, missing)))
         rows.append(np.asarray(language.listed(jnp.asarray(commands), mask)))
     spoken = Voice(*(jnp.int32(field[n]) for field in suite.voices))
-    return language.say(jnp.asarray(np.concatenate(rows)), spoken, size)[0].tolist()
+    return compiled_say(language)(np.concatenate(rows), spoken, size)[0].tolist()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -256,12 +269,12 @@ def test_a_suite_plays_like_its_environments(seed):
     keys = jax.random.split(jax.random.key(seed), len(suite))
     schemas = [suite.environments[e].schema for e in suite.owner]
     commands = np.array([random_command(rng, schema, width) for schema in schemas])
-    instances, opened = jax.jit(jax.vmap(suite.reset))(keys, tasks)
-    experts = jax.jit(jax.vmap(suite.expert))(instances)
-    steps = jax.jit(jax.vmap(suite.step))(instances, commands)
-    rows, masks = jax.jit(jax.vmap(suite.valid_commands))(steps.instance)
+    instances, opened = batched(suite, "reset")(keys, tasks)
+    experts = batched(suite, "expert")(instances)
+    steps = batched(suite, "step")(instances, commands)
+    rows, masks = batched(suite, "valid_commands")(steps.instance)
     for n, task in enumerate(suite.tasks):
-        first, state, move, (valid, mask), expert = played_alone(suite, n, keys[n], commands[n])
+        before, (move, valid, mask), state, expert = played_alone(suite, n, keys[n], commands[n])
         own = int(suite.owner[n])
         jax.tree.map(np.testing.assert_array_equal, at(instances.states[own], n), state)
         jax.tree.map(np.testing.assert_array_equal, at(steps.instance.states[own], n), move.state)
@@ -272,9 +285,8 @@ def test_a_suite_plays_like_its_environments(seed):
         expected = said(suite, n, move.facts, valid, mask, listed, suite.step_tokens)
         assert steps.message.tokens[n].tolist() == expected
         assert int(steps.message.length[n]) == sum(token != PAD for token in expected)
-        commands_0, mask_0 = suite.environments[own].valid_commands(state, _params(suite, n))
         listed = task.list in ("first", "every_turn")
-        expected = said(suite, n, first, commands_0, mask_0, listed, suite.first_tokens)
+        expected = said(suite, n, *before, listed, suite.first_tokens)
         assert opened.tokens[n].tolist() == expected
         # What is narrower than the suite is padded.
         assert experts[n].tolist() == expert.tolist() + [NONE] * (width - len(expert))
@@ -283,36 +295,39 @@ def test_a_suite_plays_like_its_environments(seed):
         assert (rows[n, : len(mask), valid.shape[1] :] == NONE).all()
 
 
-def _params(suite: Suite, n: int):
-    return suite.environments[suite.owner[n]].levels[suite.tasks[n].level].params
-
-
 def test_an_action_is_read_in_the_words_of_its_task():
     suite = suite_of(*MIXED)
     tasks = jnp.arange(len(suite))
     keys = jax.random.split(jax.random.key(5), len(suite))
-    instances, _ = jax.vmap(suite.reset)(keys, tasks)
-    experts = jax.vmap(suite.expert)(instances)
-    actions = jax.vmap(suite.write)(instances, experts)
+    instances, _ = batched(suite, "reset")(keys, tasks)
+    experts = batched(suite, "expert")(instances)
+    actions = batched(suite, "write")(instances, experts)
     assert actions.tokens.shape == (len(suite), suite.action_tokens)
-    spoken = jax.vmap(suite.act)(instances, actions.tokens)
-    moved = jax.vmap(suite.step)(instances, experts)
+    spoken = batched(suite, "act")(instances, actions.tokens)
+    moved = batched(suite, "step")(instances, experts)
     jax.tree.map(np.testing.assert_array_equal, spoken, moved)
     assert not spoken.invalid.any()
-    garbled = jax.vmap(suite.act)(instances, actions.tokens.at[:, 0].set(END))
+    garbled = batched(suite, "act")(instances, actions.tokens.at[:, 0].set(END))
     assert garbled.invalid.all()
 
 
 def messages(task: str) -> tuple[str, str, str]:
     """The first message, the one behind a valid command, and the one behind an unread one."""
     suite = suite_of(task)
-    instance, first = suite.reset(jax.random.key(0), jnp.int32(0))
-    good = suite.step(instance, suite.expert(instance))
-    bad = suite.act(instance, jnp.full(suite.action_tokens, END))
+    instance, first = compiled(suite, "reset")(jax.random.key(0), jnp.int32(0))
+    good = compiled(suite, "step")(instance, compiled(suite, "expert")(instance))
+    bad = compiled(suite, "act")(instance, jnp.full(suite.action_tokens, END))
     return tuple(words(suite, m.tokens) for m in (first, good.message, bad.message))
 
 
-LIST = "can : say red , say green , say blue , say grey , wait ,"
+def listing() -> str:
+    """The list of a probe's commands, in its own terse words."""
+    verbs = DELAYED.phrases["terse"].verbs
+    commands = [verbs["say"].replace("{colour}", colour) for colour in COLOURS]
+    return " ".join(["can :", *(f"{command} ," for command in [*commands, verbs["wait"]])])
+
+
+LIST = listing()
 
 
 @pytest.mark.parametrize(
@@ -402,16 +417,17 @@ def test_rounding_draws_no_task_without_weight(monkeypatch):
     """With the largest random offset the last point is rounded up to 1."""
     largest = jnp.float32(1 - 2**-24)
     monkeypatch.setattr(jax.random, "uniform", lambda key: largest)
-    drawn = pool.draw_pool(jax.random.key(0), suite_of(*MIXED), jnp.array([1.0, 0, 0, 0, 0]), 4096)
+    draw = jax.jit(partial(pool.draw_pool, suite=suite_of("read/easy", "ledger/easy"), size=4096))
+    drawn = draw(jax.random.key(0), weights=jnp.array([1.0, 0.0]))
     assert (drawn.instances.task == 0).all()
 
 
 def test_a_pool_is_filled_by_its_keys():
     suite = suite_of("read/easy", "ledger/easy")
     keys, tasks = pool.evaluation_keys(4), jnp.array([1, 0, 0, 1])
-    filled = pool.fill_pool(suite, keys, tasks)
+    filled = jax.jit(partial(pool.fill_pool, suite))(keys, tasks)
     for n in range(4):
-        alone = suite.reset(keys[n], tasks[n])
+        alone = compiled(suite, "reset")(keys[n], tasks[n])
         jax.tree.map(
             np.testing.assert_array_equal, at((filled.instances, filled.messages), n), alone
         )
@@ -478,17 +494,18 @@ def is_spelt(language: Language, command, tokens, spoken: Voice) -> jax.Array:
     return (command[0] == INVALID) | jnp.all(same)
 
 
-def random_turn(environment, language, table, params, spoken, state, key):
+def random_turn(environment, language, table, params, spoken, before, key):
     """One random action; what it did, and whether all was as it should be."""
+    state, rows, mask = before
     pick_key, miss_key = jax.random.split(key)
     _, step_limit, action_limit = limits_of(environment, language)
-    rows, mask = environment.valid_commands(state, params)
     choice = jax.random.categorical(pick_key, jnp.where(mask, 0.0, -jnp.inf))
     written, _ = language.write(rows[choice], spoken, action_limit)
     tokens = near_miss(miss_key, written, language)
     command = language.read(tokens, spoken)
     after = environment.step(state, command, params)
-    listed = language.listed(*environment.valid_commands(after.state, params))
+    valid = environment.valid_commands(after.state, params)
+    listed = language.listed(*valid)
     message = language.say(jnp.concatenate([after.facts, listed]), spoken, step_limit + 8)
     fine = {
         "read": is_spelt(language, command, tokens, spoken),
@@ -497,7 +514,7 @@ def random_turn(environment, language, table, params, spoken, state, key):
         "message": is_message(language, *message, step_limit),
         "one error": jnp.sum(jnp.asarray(language.errors)[0, after.facts[:, 0]]) <= 1,
     }
-    return after.state, (command[0] != INVALID, fine)
+    return (after.state, *valid), (command[0] != INVALID, fine)
 
 
 def random_play(environment, language, table, turns, key, params, spoken):
@@ -507,7 +524,8 @@ def random_play(environment, language, table, turns, key, params, spoken):
     state, facts = environment.reset(reset_key, params)
     opened = language.say(facts, spoken, first_limit + 8)
     turn = partial(random_turn, environment, language, table, params, spoken)
-    _, (read, fine) = jax.lax.scan(turn, state, jax.random.split(walk_key, turns))
+    start = (state, *environment.valid_commands(state, params))
+    _, (read, fine) = jax.lax.scan(turn, start, jax.random.split(walk_key, turns))
     fine = jax.tree.map(jnp.all, fine)
     fine["first"] = is_message(language, *opened, first_limit) & facts_are_allowed(table, facts)
     return jnp.sum(read), fine
@@ -530,7 +548,7 @@ def check_random_play(environment: Environment, rows: int, turns: int) -> None:
 
 
 ALL = pytest.mark.parametrize(
-    "environment", [LEDGER, *PROBES, *ENVIRONMENTS], ids=lambda environment: environment.name
+    "environment", [LEDGER, DELAYED, *ENVIRONMENTS], ids=lambda environment: environment.name
 )
 
 

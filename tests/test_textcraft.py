@@ -57,6 +57,16 @@ def _reset(name: str) -> Any:
 
 
 @cache
+def _step(name: str) -> Any:
+    """Compiled: one state and one command -> transition."""
+    return jax.jit(lambda state, command: ENVIRONMENTS[name].step(state, command, None))
+
+
+def _first_state(name: str, level: str) -> Any:
+    return jax.tree.map(lambda x: jnp.asarray(x[0]), instances(name, level)[0])
+
+
+@cache
 def _play(name: str) -> Any:
     """Compiled: states, keys and the share of random valid commands -> what happened."""
     env = ENVIRONMENTS[name]
@@ -251,6 +261,19 @@ def test_distractors_share_an_ingredient() -> None:
     assert kin / total > 0.8
 
 
+def test_plans_have_few_further_ingredients() -> None:
+    sizes = (MINECRAFT.ingredients >= 0).sum(1)
+    further = np.maximum(sizes - 1, 0)[all_plans().recipes].sum(1)
+    assert further.max() == 5
+
+
+def test_drawn_recipes_need_few_crafts() -> None:
+    commands, _, _, terminated, _ = expert_games("textcraft-procedural", "hard")
+    for played, turns in zip(commands, _turns(terminated), strict=True):
+        crafted = Counter(played[:turns][played[:turns, 0] >= 3, 2].tolist())
+        assert max(crafted.values()) <= 3
+
+
 @each_environment
 def test_splits_share_no_item(name: str) -> None:
     asked = {}
@@ -281,7 +304,7 @@ def test_expert_solves_every_level(name: str, level: str) -> None:
     assert ((rewards == 1) == terminated).all() and set(np.unique(rewards)) <= {0, 1}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@each_environment
 def test_expert_recovers_from_noise(name: str) -> None:
     """With every fourth command drawn from the list, all but the longest goals are reached."""
     states, _ = instances(name, "medium")
@@ -294,10 +317,10 @@ def test_listed_commands_have_an_effect(name: str) -> None:
     env, (states, _) = ENVIRONMENTS[name], instances(name, "hard")
     visited = _play(name)(states, _keys(3), jnp.float32(0.25))[4]
     visited = jax.tree.map(lambda x: x[::8, ::4].reshape(-1, *x.shape[2:]), visited)
-    commands, mask = jax.vmap(env.valid_commands, (0, None))(visited, None)
+    commands, mask = jax.jit(jax.vmap(lambda s: env.valid_commands(s, None)))(visited)
     assert commands.shape[1:] == (env.max_commands, 1 + env.schema.max_args)
-    step = jax.vmap(jax.vmap(env.step, (None, 0, None)), (0, 0, None))
-    facts = np.asarray(step(visited, commands, None).facts)
+    step = jax.jit(jax.vmap(jax.vmap(_step(name), (None, 0))))
+    facts = np.asarray(step(visited, commands).facts)
     is_error = np.array([fact.error for fact in env.schema.facts])[facts[..., 0]].any(-1)
     np.testing.assert_array_equal(is_error, ~np.asarray(mask))
     kinds = Counter(np.asarray(commands[..., 0])[np.asarray(mask)].tolist())
@@ -307,8 +330,7 @@ def test_listed_commands_have_an_effect(name: str) -> None:
 def test_group_is_listed_with_a_member_that_is_held() -> None:
     env = ENVIRONMENTS["textcraft"]
     stick = next(r for r in range(ABSENT) if TABLE["recipes"][r] == ["stick", 4, [[2, "planks"]]])
-    states, _ = instances("textcraft", "easy")
-    state = jax.tree.map(lambda x: jnp.asarray(x[0]), states)
+    state = _first_state("textcraft", "easy")
     birch, oak = THINGS.index("birch_planks"), THINGS.index("oak_planks")
     state = state.replace(
         book=state.book.at[:].set(ABSENT).at[4].set(stick),
@@ -335,37 +357,35 @@ def test_inventory_stays_sound(name: str) -> None:
 
 @each_environment
 def test_unread_command_changes_nothing(name: str) -> None:
-    env, (states, _) = ENVIRONMENTS[name], instances(name, "easy")
-    state = jax.tree.map(lambda x: jnp.asarray(x[0]), states)
+    env, state = ENVIRONMENTS[name], _first_state(name, "easy")
     row = jnp.full(1 + env.schema.max_args, -1).at[0].set(0)
-    after = env.step(state, row, None)
+    after = _step(name)(state, row)
     chex.assert_trees_all_equal(after.state, state)
     assert after.facts[0, 0] == env.schema.fact_id("NOT_EXECUTED")
     assert (after.facts[1:, 0] == 0).all() and not after.terminated and after.reward == 0
 
 
 def test_full_inventory_takes_nothing_new() -> None:
-    env = ENVIRONMENTS["textcraft"]
-    state = jax.tree.map(lambda x: jnp.asarray(x[0]), instances("textcraft", "easy")[0])
+    env, step = ENVIRONMENTS["textcraft"], _step("textcraft")
+    state = _first_state("textcraft", "easy")
     first, *others = np.flatnonzero(IS_BASE).tolist()
     for item in [first, *others][: len(state.items)]:
-        state = env.step(state, env.schema.command("get", 1, 100 + item), None).state
-    refused = env.step(state, env.schema.command("get", 1, 100 + others[40]), None)
+        state = step(state, env.schema.command("get", 1, 100 + item)).state
+    refused = step(state, env.schema.command("get", 1, 100 + others[40]))
     assert refused.facts[0, 0] == env.schema.fact_id("NOT_FOUND")
-    again = env.step(state, env.schema.command("get", 1, 100 + first), None)
+    again = step(state, env.schema.command("get", 1, 100 + first))
     assert again.facts[0, 0] == env.schema.fact_id("GOT") and again.state.counts[0] == 2
 
 
 @each_environment
 def test_fingerprint_ignores_the_order_of_the_inventory(name: str) -> None:
-    env, (states, _) = ENVIRONMENTS[name], instances(name, "hard")
-    bases = states.bases[0][states.bases[0] >= 0][:2].tolist()
-    start = jax.tree.map(lambda x: jnp.asarray(x[0]), states)
+    env, start = ENVIRONMENTS[name], _first_state(name, "hard")
+    bases = start.bases[start.bases >= 0][:2].tolist()
     hashes = []
     for order in (bases, bases[::-1], bases[:1]):
         state = start
         for item in order:
-            state = env.step(state, env.schema.command("get", 2, 100 + item), None).state
+            state = _step(name)(state, env.schema.command("get", 2, 100 + item)).state
         hashes.append(int(env.fingerprint(state)))
     assert hashes[0] == hashes[1] and len({*hashes, int(env.fingerprint(start))}) == 3
 
@@ -375,28 +395,35 @@ def test_one_row_equals_its_place_in_a_batch(name: str) -> None:
     env = ENVIRONMENTS[name]
     states, first = instances(name, "hard")
     commands, facts, _, _, visited = expert_games(name, "hard")
-    for i in (0, 7):
-        state, opening = jax.jit(env.reset)(_keys(0)[i], _params(name, "hard"))
+    reset, expert = jax.jit(env.reset), jax.jit(lambda state: env.expert(state, None))
+    for i in (0, 7, 11):
+        state, opening = reset(_keys(0)[i], _params(name, "hard"))
         chex.assert_trees_all_equal(state, jax.tree.map(lambda x, i=i: x[i], states))
         np.testing.assert_array_equal(opening, first[i])
         for t in range(4):
-            np.testing.assert_array_equal(env.expert(state, None), commands[i, t])
-            after = env.step(state, jnp.asarray(commands[i, t]), None)
+            np.testing.assert_array_equal(expert(state), commands[i, t])
+            after = _step(name)(state, jnp.asarray(commands[i, t]))
             np.testing.assert_array_equal(after.facts, facts[i, t])
             state = after.state
-            chex.assert_trees_all_equal(
-                state, jax.tree.map(lambda x, i=i, t=t: x[i, t + 1], visited)
-            )
+            batch = jax.tree.map(lambda x, i=i, t=t: x[i, t + 1], visited)
+            chex.assert_trees_all_equal(state, batch)
 
 
+@pytest.mark.slow
 @each_environment
 def test_eager_equals_compiled(name: str) -> None:
     env: TextCraft = ENVIRONMENTS[name]
     states, first = instances(name, "hard")
+    commands, facts, _, _, visited = expert_games(name, "hard")
     with jax.disable_jit():
         state, opening = env.reset(_keys(0)[3], _params(name, "hard"))
+        advice = env.expert(state, None)
+        after = env.step(state, advice, None)
     chex.assert_trees_all_equal(state, jax.tree.map(lambda x: x[3], states))
     np.testing.assert_array_equal(opening, first[3])
+    np.testing.assert_array_equal(advice, commands[3, 0])
+    np.testing.assert_array_equal(after.facts, facts[3, 0])
+    chex.assert_trees_all_equal(after.state, jax.tree.map(lambda x: x[3, 1], visited))
 
 
 # Chance

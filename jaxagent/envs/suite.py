@@ -158,6 +158,20 @@ class Suite:
 
     def step(self, instance: Instance, command: Int[Array, " row"]) -> Step:
         """Carries out a command, as `act` does with its words."""
+        after, facts, reward, terminated = self.move(instance, command)
+        task = instance.task
+        invalid = self.language.is_error(facts, self.voice(task).environment)
+        listing = jnp.asarray(self.listings)[task]
+        listed = (listing == LISTINGS.index("every_turn")) | (
+            invalid & (listing == LISTINGS.index("on_error"))
+        )
+        message = self._message(after, facts, listed, self.step_tokens)
+        return Step(after, message, reward, terminated, invalid)
+
+    def move(
+        self, instance: Instance, command: Int[Array, " row"]
+    ) -> tuple[Instance, Int[Array, "facts row"], Float[Array, ""], Bool[Array, ""]]:
+        """Carries out a command without a word: instance, facts, reward and whether it ended."""
         task = instance.task
         moves = [
             e.step(state, command[: 1 + e.schema.max_args], self._params(i, task))
@@ -165,18 +179,8 @@ class Suite:
         ]
         after = Instance(task=task, states=tuple(move.state for move in moves))
         facts = self._of_owner(task, self._aligned([move.facts for move in moves]))
-        invalid = self.language.is_error(facts, self.voice(task).environment)
-        listing = jnp.asarray(self.listings)[task]
-        listed = (listing == LISTINGS.index("every_turn")) | (
-            invalid & (listing == LISTINGS.index("on_error"))
-        )
-        return Step(
-            instance=after,
-            message=self._message(after, facts, listed, self.step_tokens),
-            reward=self._of_owner(task, [move.reward for move in moves]),
-            terminated=self._of_owner(task, [move.terminated for move in moves]),
-            invalid=invalid,
-        )
+        reward = self._of_owner(task, [move.reward for move in moves])
+        return after, facts, reward, self._of_owner(task, [move.terminated for move in moves])
 
     def expert(self, instance: Instance) -> Int[Array, " row"]:
         """The expert's command."""

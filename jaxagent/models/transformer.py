@@ -27,7 +27,7 @@ class ModelConfig:
     """Channels of the residual stream."""
     layers: int = 2
     """Transformer blocks."""
-    heads: int = 4
+    heads: int = 2
     """Query heads per block."""
     kv_heads: int = 1
     """Key-value heads per block; divides `heads`. Few of them make decoding fast."""

@@ -16,7 +16,7 @@ from jaxagent.envs.suite import Instance, Suite
 from jaxagent.models import Cache, Params, Policy, log_prob, sample
 from jaxagent.text import END
 
-PIECE = 8
+PIECE = 6
 """Words read in one go. Longer messages take several, and the longest of a batch decides."""
 
 FORBIDDEN = -1e9

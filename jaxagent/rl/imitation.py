@@ -76,7 +76,7 @@ class Expert:
         """Says the expert's command, or with probability `noise` a random valid one."""
         del params, hidden, temperature
         keys = jax.random.split(key, len(active))
-        command, expert = jax.vmap(self._command)(keys, instance)
+        command, expert = jax.vmap(self.command)(keys, instance)
         message = jax.vmap(self.suite.write)(instance, command)
         cut = min(size, message.tokens.shape[1])
         tokens = jnp.zeros((len(active), size), jnp.int32).at[:, :cut].set(message.tokens[:, :cut])
@@ -86,7 +86,10 @@ class Expert:
         inputs = jnp.maximum(length - 1, 0)
         return spoken, cache.replace(length=cache.length + inputs)
 
-    def _command(self, key: jax.Array, instance: Instance) -> tuple[jax.Array, jax.Array]:
+    def command(
+        self, key: jax.Array, instance: Instance
+    ) -> tuple[Int[Array, " row"], Bool[Array, ""]]:
+        """A command of one row, and whether it is the expert's."""
         command = self.suite.expert(instance)
         if not self.noise:
             return command, jnp.bool_(True)

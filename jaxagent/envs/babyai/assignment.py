@@ -69,29 +69,30 @@ class Clause(NamedTuple):
 
 
 def assign(
-    key: jax.Array, params: Params, things: Things, target: jax.Array
+    noise: jax.Array, params: Params, things: Things, target: jax.Array
 ) -> tuple[Mission, Clause]:
     """A mission and the clauses it is made of, stacked on a leading axis of four.
 
     Args:
-        key: randomness.
+        noise: float32[CLAUSES + 1, assignment_noise(N)], uniform numbers.
         params: the generator's knobs.
         things: the objects.
         target: the object the first clause is about, or -1.
     """
-    form_key, join_key, order_key, *keys = jax.random.split(key, 3 + CLAUSES)
-    form = _pick(form_key, params.forms)
-    joined = jax.random.uniform(join_key, (2,)) < params.joined
+    objects = len(things.kind)
+    form, joined = _pick(noise[0, 0], params.forms), noise[0, 1:3] < params.joined
     there = [True, (form == 1) | ((form == 2) & joined[0]), form == 2, (form == 2) & joined[1]]
-    swapped = jax.random.bernoulli(order_key)
-    clauses, free = [], jnp.ones_like(things.kind, bool)
-    for place in range(CLAUSES):
-        wish = jnp.where(place == 0, target, ANY)
-        clause = _clause(keys[place], params, things, wish, free)
-        kind = jnp.where(there[place] & jnp.any(clause.first), clause.kind, -1)
-        clauses.append(clause._replace(kind=kind))
-        free &= ~clause.first
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *clauses)
+    there = jnp.stack([jnp.asarray(each) for each in there])
+    swapped = noise[0, 3] < 0.5
+    wishes = jnp.where(jnp.arange(CLAUSES) == 0, target, ANY)
+
+    def draw(free: jax.Array, step: tuple) -> tuple[jax.Array, Clause]:
+        clause = _clause(step[0], params, things, step[1], free)
+        return free & ~clause.first, clause
+
+    _, stacked = jax.lax.scan(draw, jnp.ones(objects, bool), (noise[1:], wishes))
+    there &= jnp.any(stacked.first, axis=1)
+    stacked = stacked._replace(kind=jnp.where(there, stacked.kind, -1))
     order = jnp.where(stacked.kind[2] >= 0, jnp.where(swapped, AFTER, BEFORE), ALONE)
     kind = jnp.where((jnp.arange(CLAUSES) == 3) & (stacked.kind[2] < 0), -1, stacked.kind)
     stacked = stacked._replace(kind=kind)
@@ -105,28 +106,35 @@ def assign(
     return mission, stacked
 
 
+def assignment_noise(objects: int) -> int:
+    """How many uniform numbers a clause takes."""
+    return 1 + 2 * objects + 14
+
+
 def navigations(kind: Int[Array, "clauses"]) -> Int[Array, ""]:
     """BabyAI's count of the ways a mission needs: two to put something next to something."""
     return jnp.sum(jnp.where(kind == PUT_NEXT, 2, jnp.where(kind >= 0, 1, 0)))
 
 
-def _pick(key: jax.Array, weights: jax.Array) -> Int[Array, ""]:
-    """An index with probability proportional to `weights`."""
+def _pick(noise: jax.Array, weights: jax.Array) -> Int[Array, ""]:
+    """An index with probability proportional to `weights`, by one uniform number."""
     bounds = jnp.cumsum(jnp.asarray(weights))
-    return jnp.sum(bounds[:-1] <= jax.random.uniform(key) * bounds[-1])
+    return jnp.sum(bounds[:-1] <= noise * bounds[-1])
 
 
-def _choose(key: jax.Array, mask: jax.Array) -> Int[Array, ""]:
-    """An index under `mask`, uniformly."""
-    return jnp.argmax(jnp.where(mask, jax.random.uniform(key, mask.shape), -1.0))
+def _choose(noise: jax.Array, mask: jax.Array) -> Int[Array, ""]:
+    """An index under `mask`, by uniform numbers as many as there are."""
+    return jnp.argmax(jnp.where(mask, noise, -1.0))
 
 
 def _clause(
-    key: jax.Array, params: Params, things: Things, target: jax.Array, free: jax.Array
+    noise: jax.Array, params: Params, things: Things, target: jax.Array, free: jax.Array
 ) -> Clause:
     """A clause about `target`, or about an object under `free` if that is -1."""
-    kind_key, first_key, second_key, *words_keys = jax.random.split(key, 5)
-    there = things.kind >= 0
+    there, objects = things.kind >= 0, len(things.kind)
+    kind_noise, first_noise, second_noise, *words_noise = jnp.split(
+        noise, [1, 1 + objects, 1 + 2 * objects, 8 + 2 * objects]
+    )
     is_door, lock = things.kind == DOOR, (things.kind == DOOR) & (things.door == LOCKED)
     needed = (things.kind == KEY) & _has_color_of(things, lock)
     movable = there & ~is_door & ~needed
@@ -135,14 +143,14 @@ def _clause(
     weights = jnp.asarray(params.clauses) * jnp.stack(
         [jnp.any(goals & free), jnp.any(movable & free), jnp.any(doors & free), jnp.sum(movable) > 1]
     )
-    kind = _pick(kind_key, jnp.where(jnp.sum(weights) > 0, weights, jnp.array([1.0, 0, 0, 0])))
+    kind = _pick(kind_noise[0], jnp.where(jnp.sum(weights) > 0, weights, jnp.array([1.0, 0, 0, 0])))
     sets = jnp.where(kind == GO_TO, goals, jnp.where(kind == OPEN_IT, doors, movable)) & free
-    index = jnp.arange(len(there))
-    first_index = jnp.where(target == ANY, _choose(first_key, sets), target)
-    first, first_words = _describe(words_keys[0], params, things, first_index, kind != PICK_UP)
+    index = jnp.arange(objects)
+    first_index = jnp.where(target == ANY, _choose(first_noise, sets), target)
+    first, first_words = _describe(words_noise[0], params, things, first_index, kind != PICK_UP)
     others = goals & (index != first_index) & ~first
-    second_index = _choose(second_key, others)
-    second, second_words = _describe(words_keys[1], params, things, second_index, True)
+    second_index = _choose(second_noise, others)
+    second, second_words = _describe(words_noise[1], params, things, second_index, True)
     put = (kind == PUT_NEXT) & jnp.any(others) & _can_be_put(things, first, second)
     kind = jnp.where((kind == PUT_NEXT) & ~put, GO_TO, kind)
     first &= jnp.any(sets) | (target != ANY)
@@ -163,17 +171,16 @@ def _can_be_put(things: Things, first: jax.Array, second: jax.Array) -> Bool[Arr
 
 
 def _describe(
-    key: jax.Array, params: Params, things: Things, index: jax.Array, doors: jax.typing.ArrayLike
+    noise: jax.Array, params: Params, things: Things, index: jax.Array, doors: jax.typing.ArrayLike
 ) -> tuple[Bool[Array, "objects"], Description]:
     """Words for the object `index`, and all the objects they fit."""
-    chance = jax.random.uniform(key, (3,))
-    place_key = jax.random.fold_in(key, 1)
+    chance = noise[:3]
     is_door = things.kind[index] == DOOR
     by_kind = (chance[0] < params.by_kind) | is_door | doors
     by_color = (chance[1] < params.by_color) | ~by_kind
     places = _places(things, params)
     by_place = (chance[2] < params.by_place) & jnp.any(places[index])
-    place = jnp.where(by_place, _choose(place_key, places[index]), -1)
+    place = jnp.where(by_place, _choose(noise[3:], places[index]), -1)
     color = jnp.where(by_color, things.color[index], -1)
     kind = jnp.where(by_kind, things.kind[index], -1)
     fits = (things.kind >= 0) & ((things.kind == kind) | ((kind < 0) & (things.kind != DOOR)))

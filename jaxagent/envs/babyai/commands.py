@@ -24,6 +24,7 @@ from jaxagent.envs.babyai.state import (
     State,
 )
 from jaxagent.envs.babyai.view import COLUMN, ROW, View, holds_each
+from jaxagent.envs.babyai.words import plain_commands, rows
 from jaxagent.text import INVALID, NONE, Schema
 
 SIMPLE = ("left", "right", "forward", "drop", "toggle")
@@ -104,8 +105,8 @@ def options(state: State, view: View) -> Options:
 
 def listed(schema: Schema, view: View, open_to: Options, most: int) -> tuple[jax.Array, jax.Array]:
     """The commands in the text version's order: int32[most, row], bool[most]."""
-    alone = jnp.stack([schema.command(name) for name in (*SIMPLE, "check")])
-    left, right, forward, drop, toggle, check = (alone[i][None] for i in range(6))
+    alone = plain_commands(schema, *SIMPLE, "check")
+    left, right, forward, drop, toggle, check = alone[:, None]
     yes = jnp.ones(1, bool)
     pickups = _rows(schema, "pickup", view, open_to.rank)
     goals = _rows(schema, "go_to", view, open_to.rank)
@@ -113,10 +114,10 @@ def listed(schema: Schema, view: View, open_to: Options, most: int) -> tuple[jax
     toggling = _rows(schema, "toggle_and_go_through", view, view.number)
     doors = jnp.where(open_to.through[:, None], through, toggling)
     pass_through = open_to.through | open_to.toggle_through
-    rows = [left, right, forward, pickups, drop, doors[:1], toggle, doors[1:], goals, check]
+    blocks = [left, right, forward, pickups, drop, doors[:1], toggle, doors[1:], goals, check]
     masks = [yes, yes, open_to.forward[None], open_to.pickup, open_to.drop[None]]
     masks += [pass_through[:1], open_to.toggle[None], pass_through[1:], open_to.go_to, yes]
-    return _compact(jnp.concatenate(rows), jnp.concatenate(masks), most)
+    return _compact(jnp.concatenate(blocks), jnp.concatenate(masks), most)
 
 
 def understand(schema: Schema, state: State, view: View, command: jax.Array) -> Plan:
@@ -166,12 +167,9 @@ def command_for(schema: Schema, view: View, open_to: Options, verb: str, slot: j
 
 def _rows(schema: Schema, name: str, view: View, number: jax.Array) -> jax.Array:
     """One command for every visible object: int32[K, row]."""
-    count = len(view.there)
-    head = jnp.full((count, 1), schema.verb_id(name), jnp.int32)
-    color = view.color[:, None] + schema.first_of("color")
-    thing = view.thing[:, None] + schema.first_of("kind")
-    rest = jnp.full((count, schema.max_args - 3), NONE, jnp.int32)
-    return jnp.concatenate([head, color, thing, number[:, None], rest], axis=1).astype(jnp.int32)
+    color = view.color + schema.first_of("color")
+    thing = view.thing + schema.first_of("kind")
+    return rows(schema, schema.verb_id(name), color, thing, number)
 
 
 def _rank(view: View, reached: jax.Array) -> Int[Array, "seen"]:
@@ -193,13 +191,13 @@ def _carried_color(state: State) -> Int[Array, ""]:
     return jnp.sum(jnp.where(carried, state.color, 0), dtype=jnp.int32)
 
 
-def _compact(rows: jax.Array, mask: jax.Array, most: int) -> tuple[jax.Array, jax.Array]:
+def _compact(block: jax.Array, mask: jax.Array, most: int) -> tuple[jax.Array, jax.Array]:
     """The rows under `mask` moved together, without a sort or a scatter."""
     count = jnp.cumsum(mask)
     place = jnp.sum(count[None, :] <= jnp.arange(most)[:, None], axis=1)
     there = jnp.arange(most) < count[-1]
-    empty = jnp.where(jnp.arange(rows.shape[1]) == 0, INVALID, NONE)
-    return jnp.where(there[:, None], rows[jnp.minimum(place, len(rows) - 1)], empty), there
+    empty = jnp.where(jnp.arange(block.shape[1]) == 0, INVALID, NONE)
+    return jnp.where(there[:, None], block[jnp.minimum(place, len(block) - 1)], empty), there
 
 
 def _is(schema: Schema, verb: jax.Array, name: str) -> Bool[Array, ""]:

@@ -27,6 +27,7 @@ from jaxagent.envs.babyai.atlas import (
 )
 from jaxagent.envs.babyai.commands import Options, command_for, options
 from jaxagent.envs.babyai.mission import counting
+from jaxagent.envs.babyai.placement import leaves_ways
 from jaxagent.envs.babyai.planner import free_cells, path_to
 from jaxagent.envs.babyai.rules import walk
 from jaxagent.envs.babyai.state import (
@@ -165,8 +166,8 @@ def _targets(state: State, atlas: Atlas, aim: Aim) -> Bool[Array, "size size"]:
     """The cells that it takes to face: the object's, or those to put something into."""
     here = cells_of(state, jnp.arange(len(state.kind)) == aim.index)
     empty = droppable(state, atlas.at)
-    doors = cells_of(state, (state.kind == DOOR) & (state.position[:, 0] >= 0))
-    tidy = empty & ~beside(doors)
-    anywhere = jnp.where(jnp.any(tidy), tidy, empty)
-    put = empty & beside(here)
-    return jnp.where(aim.deed == PLACE, put, jnp.where(aim.deed == RELEASE, anywhere, here))
+    solid = cells_of(state, state.kind != DOOR)
+    tidy = empty & leaves_ways(solid, ~state.walls & ~solid)
+    put = jnp.where(aim.deed == PLACE, beside(here), True)
+    put = jnp.where(jnp.any(tidy & put), tidy & put, empty & put)
+    return jnp.where((aim.deed == PLACE) | (aim.deed == RELEASE), put, here)

@@ -6,15 +6,26 @@ levels in spirit, not number by number: see docs/babyai.md.
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
-from jaxagent.envs.babyai.assignment import Clause, Things, assign, navigations
-from jaxagent.envs.babyai.layout import DOORS, Layout, draw_layout
+from jaxagent.envs.babyai.assignment import (
+    Clause,
+    Things,
+    assign,
+    assignment_noise,
+    navigations,
+)
+from jaxagent.envs.babyai.layout import DOORS, LAYOUT_NOISE, Layout, draw_layout
 from jaxagent.envs.babyai.params import ANY, Params
 from jaxagent.envs.babyai.placement import Request, place_agent, place_objects
 from jaxagent.envs.babyai.state import (
+    CLAUSES,
     CLOSED,
     COLORS,
     DOOR,
@@ -27,19 +38,22 @@ from jaxagent.envs.babyai.state import (
     fresh_progress,
 )
 
+_NAMES = 3 * len(COLORS)
+"""Names of keys, balls and boxes."""
+
 
 def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[State, Clause]:
     """An instance on a grid of side `size` with `objects` rows of objects, and its clauses."""
-    keys = jax.random.split(key, 6)
-    layout = draw_layout(keys[0], params, size)
+    noise = _draw_noise(key, size, objects)
+    layout = draw_layout(noise.layout, params, size)
     doors = _door_grid(layout, size)
-    cell, direction = place_agent(keys[1], layout.room == layout.start, doors)
+    cell, direction = place_agent(noise.agent, layout.room == layout.start, doors)
     agent = Agent(cell.astype(jnp.int8), direction.astype(jnp.int8), jnp.int8(-1))
-    door_color, door_state = _draw_doors(keys[2], params, layout)
+    door_color, door_state = _draw_doors(noise.doors, params, layout)
     lock_color = jnp.max(jnp.where(layout.locked, door_color, -1))
-    kind, color = _draw_objects(keys[3], params, lock_color, objects - DOORS)
-    requests = _requests(keys[3], params, layout, lock_color, objects - DOORS)
-    cells, found = place_objects(keys[4], requests, layout.floor, doors, cell)
+    kind, color = _draw_objects(noise.names, params, lock_color, objects - DOORS)
+    requests = _requests(noise.requests, params, layout, lock_color, objects - DOORS)
+    cells, found = place_objects(noise.cells, requests, layout.floor, doors, cell)
     things = Things(
         kind=_join(jnp.where(layout.there, DOOR, -1), jnp.where(found, kind, -1)),
         color=_join(door_color, color),
@@ -48,7 +62,7 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
         agent=agent,
     )
     target = jnp.where((params.kind != ANY) | (params.color != ANY), DOORS + 2, ANY)
-    mission, clauses = assign(keys[5], params, things, target)
+    mission, clauses = assign(noise.mission, params, things, target)
     ways = navigations(mission.kind)
     limit = ways * params.room**2 * params.rows * params.cols
     state = State(
@@ -61,6 +75,34 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
         **things._asdict(),
     )
     return state, clauses
+
+
+class _Noise(NamedTuple):
+    """Uniform numbers for every stage: one draw, for compiling a generator per draw is slow."""
+
+    layout: jax.Array
+    agent: jax.Array
+    doors: jax.Array
+    names: jax.Array
+    requests: jax.Array
+    cells: jax.Array
+    mission: jax.Array
+
+
+def _draw_noise(key: jax.Array, size: int, objects: int) -> _Noise:
+    count = objects - DOORS
+    shapes = _Noise(
+        layout=(LAYOUT_NOISE,),
+        agent=(4 + size * size,),
+        doors=(2, DOORS),
+        names=(_NAMES + count,),
+        requests=(2,),
+        cells=(count, size, size),
+        mission=(CLAUSES + 1, assignment_noise(objects)),
+    )
+    lengths = [math.prod(shape) for shape in shapes]
+    parts = jnp.split(jax.random.uniform(key, (sum(lengths),)), np.cumsum(lengths)[:-1])
+    return _Noise(*[part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
 
 
 def _join(doors: jax.Array, others: jax.Array) -> jax.Array:
@@ -80,25 +122,23 @@ def _door_grid(layout: Layout, size: int) -> jax.Array:
     return jnp.any(rows[:, :, None] & columns[:, None, :], axis=0)
 
 
-def _draw_doors(key: jax.Array, params: Params, layout: Layout) -> tuple[jax.Array, jax.Array]:
+def _draw_doors(noise: jax.Array, params: Params, layout: Layout) -> tuple[jax.Array, jax.Array]:
     """Colours and states of the doors."""
-    color_key, state_key = jax.random.split(key)
-    color = jax.random.randint(color_key, (DOORS,), 0, len(COLORS))
+    color = (noise[0] * len(COLORS)).astype(jnp.int32)
     color = jnp.where(params.door_color == ANY, color, params.door_color)
-    ajar = jax.random.uniform(state_key, (DOORS,)) < params.ajar
+    ajar = noise[1] < params.ajar
     state = jnp.where(layout.locked, LOCKED, jnp.where(ajar, OPEN, CLOSED))
     return color, state
 
 
 def _draw_objects(
-    key: jax.Array, params: Params, lock_color: jax.Array, count: int
+    noise: jax.Array, params: Params, lock_color: jax.Array, count: int
 ) -> tuple[Int[Array, "count"], Int[Array, "count"]]:
     """Kinds and colours: the key of the lock, one that may block a door, the target, the rest."""
-    names = jax.random.uniform(key, (18,))
-    order = jnp.argsort(names)
+    names = jnp.argsort(noise[:_NAMES])
     index = jnp.arange(count)
-    other = jax.random.randint(jax.random.fold_in(key, 1), (count,), 0, 18)
-    name = jnp.where(params.unique, order[(index - 2) % 18], other)
+    other = (noise[_NAMES:] * _NAMES).astype(jnp.int32)
+    name = jnp.where(params.unique, names[(index - 2) % _NAMES], other)
     kind, color = name // len(COLORS), name % len(COLORS)
     color = jnp.where((params.rest_color != ANY) & (index > 2), params.rest_color, color)
     kind = jnp.where((params.kind != ANY) & (index == 2), params.kind, kind)
@@ -108,14 +148,13 @@ def _draw_objects(
 
 
 def _requests(
-    key: jax.Array, params: Params, layout: Layout, lock_color: jax.Array, count: int
+    noise: jax.Array, params: Params, layout: Layout, lock_color: jax.Array, count: int
 ) -> Request:
     """Which objects are to be put where."""
-    number_key, block_key = jax.random.split(jax.random.fold_in(key, 2))
     index = jnp.arange(count)
     low, high = params.objects[0], params.objects[1]
-    number = jax.random.randint(number_key, (), low, high + 1)
-    blocks = jax.random.uniform(block_key) < params.blocked
+    number = low + (noise[0] * (high + 1 - low)).astype(jnp.int32)
+    blocks = noise[1] < params.blocked
     wanted = (index >= 2) & (index < number + 2)
     wanted |= ((index == 0) & (lock_color >= 0)) | ((index == 1) & blocks)
     near = layout.floor & (~params.near | (layout.room == layout.start))

@@ -23,6 +23,7 @@ PAIRS = np.array(_PAIRS)
 """int[DOORS, 2]: the rooms on both sides of every possible door."""
 
 DOORS = len(PAIRS)
+LAYOUT_NOISE = 1 + 2 * ROOMS + 4 * DOORS
 _SIDEWAYS = PAIRS[:, 1] - PAIRS[:, 0] == 1
 
 
@@ -48,18 +49,18 @@ class Layout(NamedTuple):
     closed_room: Int[Array, ""]
 
 
-def draw_layout(key: jax.Array, params: Params, size: int) -> Layout:
-    """Draws rooms and doors on a grid of side `size`."""
-    keys = jax.random.split(key, 6)
-    rooms = _rooms(params)
-    start = jnp.where(params.start == ANY, _choose(keys[0], rooms), params.start)
-    shut = _choose(keys[1], _lockable(params) & (jnp.arange(ROOMS) != start))
-    use_lock = (jax.random.uniform(keys[2]) < params.locked) & jnp.any(
-        _lockable(params) & (jnp.arange(ROOMS) != start)
+def draw_layout(noise: jax.Array, params: Params, size: int) -> Layout:
+    """Rooms and doors on a grid of side `size`, by `LAYOUT_NOISE` uniform numbers."""
+    chance, start_noise, shut_noise, *door_noise = jnp.split(
+        noise, np.cumsum([1, ROOMS, ROOMS, DOORS, DOORS, DOORS])
     )
-    shut = jnp.where(use_lock, shut, -1)
-    there, locked = _connect(keys[3], params, rooms, start, shut)
-    own, own_locked = _own_doors(keys[4], params, rooms, start, use_lock)
+    rooms = _rooms(params)
+    start = jnp.where(params.start == ANY, _best(start_noise, rooms), params.start)
+    shuttable = _lockable(params) & (jnp.arange(ROOMS) != start)
+    use_lock = (chance[0] < params.locked) & jnp.any(shuttable)
+    shut = jnp.where(use_lock, _best(shut_noise, shuttable), -1)
+    there, locked = _connect(door_noise[0], door_noise[1], params, rooms, start, shut)
+    own, own_locked = _own_doors(door_noise[2], params, rooms, start, chance[0] < params.locked)
     floor, room = _floor(params, size)
     locked = jnp.where(params.connected, locked, own_locked)
     beyond = jnp.max(jnp.where(locked, jnp.sum(PAIRS, axis=1) - start, -1))
@@ -68,7 +69,7 @@ def draw_layout(key: jax.Array, params: Params, size: int) -> Layout:
         room=room,
         start=start,
         there=jnp.where(params.connected, there, own),
-        place=_door_places(keys[5], params),
+        place=_door_places(door_noise[3], params),
         locked=locked,
         closed_room=jnp.where(params.connected, shut, beyond),
     )
@@ -100,37 +101,41 @@ def _lockable(params: Params) -> Bool[Array, "rooms"]:
     return _rooms(params) & (ends | ((params.rows > 1) & (params.cols > 1)))
 
 
-def _choose(key: jax.Array, mask: jax.Array) -> Int[Array, ""]:
-    """An index under `mask`, uniformly."""
-    return jnp.argmax(jnp.where(mask, jax.random.uniform(key, mask.shape), -1.0))
-
-
 def _connect(
-    key: jax.Array, params: Params, rooms: jax.Array, start: jax.Array, shut: jax.Array
+    weights: jax.Array,
+    more: jax.Array,
+    params: Params,
+    rooms: jax.Array,
+    start: jax.Array,
+    shut: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Doors that connect all rooms, and the locked one, the only door of the room `shut`."""
-    weights_key, more_key = jax.random.split(key)
+    """Doors that connect all rooms, and the locked one, the only door of the room `shut`.
+
+    Prim's algorithm with the random `weights`, then every other door with a chance.
+    """
     valid = rooms[PAIRS[:, 0]] & rooms[PAIRS[:, 1]]
     at_shut = jnp.any(jnp.asarray(PAIRS) == shut, axis=1)
-    weights = jax.random.uniform(weights_key, (DOORS,))
-    reached = jnp.arange(ROOMS) == start
-    there = jnp.zeros(DOORS, bool)
-    for _ in range(ROOMS - 1):
-        crossing = (reached[PAIRS[:, 0]] != reached[PAIRS[:, 1]]) & valid & ~at_shut
+    ends = jnp.asarray(np.eye(ROOMS, dtype=bool)[PAIRS])
+
+    def extend(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        reached, there = carry
+        touches = jnp.any(ends & reached, axis=2)
+        crossing = (touches[:, 0] != touches[:, 1]) & valid & ~at_shut
         chosen = (jnp.arange(DOORS) == _best(weights, crossing)) & crossing
-        there |= chosen
-        ends = jax.nn.one_hot(PAIRS, ROOMS, dtype=bool)
-        reached |= jnp.any(chosen[:, None, None] & ends, axis=(0, 1))
-    there |= valid & ~at_shut & (jax.random.uniform(more_key, (DOORS,)) < params.doors)
+        joined = jnp.any(chosen[:, None, None] & ends, axis=(0, 1))
+        return reached | joined, there | chosen
+
+    carry = (jnp.arange(ROOMS) == start, jnp.zeros(DOORS, bool))
+    _, there = jax.lax.fori_loop(0, ROOMS - 1, extend, carry)
+    there |= valid & ~at_shut & (more < params.doors)
     locked = (jnp.arange(DOORS) == _best(weights, valid & at_shut)) & valid & at_shut
     return there | locked, locked
 
 
 def _own_doors(
-    key: jax.Array, params: Params, rooms: jax.Array, start: jax.Array, lock: jax.Array
+    weights: jax.Array, params: Params, rooms: jax.Array, start: jax.Array, lock: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Some doors of the agent's room only, and the locked one among them."""
-    weights = jax.random.uniform(key, (DOORS,))
     beside = jnp.any(jnp.asarray(PAIRS) == start, axis=1)
     beside &= rooms[PAIRS[:, 0]] & rooms[PAIRS[:, 1]]
     weights = jnp.where(beside, weights, -1.0)
@@ -140,6 +145,7 @@ def _own_doors(
 
 
 def _best(weights: jax.Array, mask: jax.Array) -> jax.Array:
+    """The index under `mask` of the greatest weight; uniform if the weights are."""
     return jnp.argmax(jnp.where(mask, weights, -1.0))
 
 
@@ -154,10 +160,10 @@ def _floor(params: Params, size: int) -> tuple[jax.Array, jax.Array]:
     return floor, jnp.where(floor, row[:, None] * LATTICE + column[None, :], -1)
 
 
-def _door_places(key: jax.Array, params: Params) -> Int[Array, "doors 2"]:
+def _door_places(noise: jax.Array, params: Params) -> Int[Array, "doors 2"]:
     """A random place in the wall for every possible door."""
     step = params.room - 1
-    along = jax.random.randint(key, (DOORS,), 1, params.room - 1)
+    along = 1 + (noise * (params.room - 2)).astype(jnp.int32)
     first = jnp.asarray(PAIRS[:, 0])
     x, y = first % LATTICE * step, first // LATTICE * step
     sideways = jnp.asarray(_SIDEWAYS)

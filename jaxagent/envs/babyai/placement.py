@@ -12,8 +12,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from jaxagent.envs.babyai.state import DIRECTIONS
-
 _RING = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
 """The cells around a cell, clockwise from the right."""
 
@@ -29,24 +27,26 @@ class Request(NamedTuple):
 
 
 def place_agent(
-    key: jax.Array, region: Grid, doors: Grid
+    noise: jax.Array, region: Grid, doors: Grid
 ) -> tuple[Int[Array, "2"], Int[Array, ""]]:
-    """A cell of `region`, and a direction in which no door is right in front."""
-    cell_key, turn_key = jax.random.split(key)
-    cell = _draw(cell_key, region)
-    fronts = cell + jnp.asarray(DIRECTIONS)
-    clear = ~doors[fronts[:, 1], fronts[:, 0]]
-    direction = jnp.argmax(jnp.where(clear, jax.random.uniform(turn_key, (4,)), -1.0))
-    return cell, direction
+    """A cell of `region`, and a direction in which no door is right in front.
+
+    `noise` are 4 + S * S uniform numbers.
+    """
+    cell = _draw(noise[4:].reshape(region.shape), region)
+    marked = jnp.stack(_around(doors)[::2])
+    here = _cell(cell, region.shape[0])
+    clear = ~jnp.any(marked & here, axis=(1, 2))
+    return cell, jnp.argmax(jnp.where(clear, noise[:4], -1.0))
 
 
 def place_objects(
-    key: jax.Array, requests: Request, floor: Grid, doors: Grid, agent: Int[Array, "2"]
+    noise: jax.Array, requests: Request, floor: Grid, doors: Grid, agent: Int[Array, "2"]
 ) -> tuple[Int[Array, "objects 2"], Bool[Array, "objects"]]:
     """Puts the objects one after the other; their cells, and which of them found one.
 
     Args:
-        key: randomness.
+        noise: float32[objects, S, S], uniform numbers.
         requests: one row per object.
         floor: cells inside rooms.
         doors: cells with a door.
@@ -58,25 +58,36 @@ def place_objects(
     by_door = _count(doors) > 0
 
     def put(taken: Grid, step: tuple[Request, jax.Array]) -> tuple[Grid, tuple]:
-        request, noise_key = step
+        request, noise = step
         passable = (floor | doors) & ~taken
-        quiet = _keeps_connected(passable) & ~_blocks_access(taken, passable)
-        harmless = jnp.where(request.blocking, by_door, quiet)
+        harmless = jnp.where(request.blocking, by_door, leaves_ways(taken, passable))
         choice = allowed & ~taken & request.region & harmless & request.wanted
-        cell, found = _draw(noise_key, choice), jnp.any(choice)
-        row, column = jnp.arange(size)[:, None] == cell[1], jnp.arange(size) == cell[0]
-        return taken | (row & column & found), (cell, found)
+        cell, found = _draw(noise, choice), jnp.any(choice)
+        return taken | (_cell(cell, size) & found), (cell, found)
 
-    keys = jax.random.split(key, requests.wanted.shape[0])
-    return jax.lax.scan(put, jnp.zeros_like(floor), (requests, keys))[1]
+    return jax.lax.scan(put, jnp.zeros_like(floor), (requests, noise))[1]
 
 
-def _draw(key: jax.Array, choice: Grid) -> Int[Array, "2"]:
-    """(x, y) of a cell of `choice`, uniformly."""
+def leaves_ways(taken: Grid, passable: Grid) -> Grid:
+    """Cells where one more object would neither cut off cells nor take the last way to another.
+
+    Args:
+        taken: cells with an object.
+        passable: cells that can be walked through, doors included.
+    """
+    return _keeps_connected(passable) & ~_blocks_access(taken, passable)
+
+
+def _draw(noise: jax.Array, choice: Grid) -> Int[Array, "2"]:
+    """(x, y) of a cell of `choice`, uniformly if the noise is uniform."""
     size = choice.shape[0]
-    noise = jax.random.bits(key, choice.shape, jnp.uint16).astype(jnp.int32)
-    place = jnp.argmax(jnp.where(choice, noise, -1).reshape(-1))
+    place = jnp.argmax(jnp.where(choice, noise, -1.0).reshape(-1))
     return jnp.stack([place % size, place // size])
+
+
+def _cell(cell: Int[Array, "2"], size: int) -> Grid:
+    """The grid with one cell marked."""
+    return (jnp.arange(size)[:, None] == cell[1]) & (jnp.arange(size) == cell[0])
 
 
 def _around(cells: Grid) -> list[Grid]:

@@ -30,15 +30,22 @@ LONGEST = 48
 Poses = UInt8[Array, "4 8"]
 """A set of poses: one board for each direction relative to the agent's, clockwise."""
 
-_AHEAD, _TURN_LEFT, _TURN_RIGHT = range(3)
-_ACTIONS = (FORWARD, LEFT, RIGHT)
+Pose = tuple[jax.Array, jax.Array, jax.Array]
+"""A pose: direction relative to the agent's, row and column of the view, int32[] each."""
+
+_UNREACHED = 255
 
 
 class Field(NamedTuple):
-    """Distances to a goal: uint8[3, 4, 8] bit planes, the poses that have one, the start's."""
+    """Distances to a goal.
 
-    planes: UInt8[Array, "3 4 8"]
-    reached: Poses
+    Attributes:
+        distance: uint8[4, 8, 8], modulo 8, by direction, row and column; `_UNREACHED` if there
+            is none, or none smaller than the start's.
+        length: int32[], the start's distance, or -1.
+    """
+
+    distance: UInt8[Array, "4 8 8"]
     length: Int[Array, ""]
 
 
@@ -93,8 +100,8 @@ def path_to(
 
 def _path(free: UInt8[Array, "8"], goals: Poses) -> Path:
     field = _search(free, goals)
-    goal, _ = _walk(field, (_AHEAD, _TURN_LEFT, _TURN_RIGHT))
-    _, actions = _walk(_search(free, goal), (_TURN_RIGHT, _TURN_LEFT, _AHEAD))
+    pose, _ = _walk(field, (FORWARD, LEFT, RIGHT))
+    _, actions = _walk(_search(free, _poses(pose)), (RIGHT, LEFT, FORWARD))
     return Path(actions, field.length)
 
 
@@ -106,13 +113,6 @@ def _cell(row: jax.Array, column: jax.Array) -> UInt8[Array, "8"]:
 def _start() -> Poses:
     """The agent's own pose."""
     return jnp.zeros((4, 8), jnp.uint8).at[UP, ROW].set(1 << COLUMN)
-
-
-def _after(poses: Poses, move: int) -> Poses:
-    """Where `move` leads from `poses`."""
-    if move == _AHEAD:
-        return jnp.stack([shift(poses[d], d) for d in (UP, ASIDE, DOWN, BACK)])
-    return jnp.roll(poses, -1 if move == _TURN_LEFT else 1, axis=0)
 
 
 def _before(poses: Poses) -> Poses:
@@ -141,36 +141,64 @@ def _search(free: UInt8[Array, "8"], goals: Poses) -> Field:
     planes = jnp.zeros((3, 4, 8), jnp.uint8)
     carry = jax.lax.while_loop(unfinished, widen, (jnp.int32(0), goals, goals, planes))
     level, _, reached, planes = carry
-    return Field(planes, reached, jnp.where(jnp.any(reached & start), level, -1))
+    length = jnp.where(jnp.any(reached & start), level, -1)
+    return Field(_unpack(planes, reached), length)
 
 
-def _at(field: Field, distance: jax.Array) -> Poses:
-    """The poses at `distance` modulo 8."""
-    bits = (distance >> jnp.arange(3)) & 1
-    same = jnp.where(bits[:, None, None] == 1, field.planes, ~field.planes)
-    return field.reached & same[0] & same[1] & same[2]
+def _unpack(planes: UInt8[Array, "3 4 8"], reached: Poses) -> UInt8[Array, "4 8 8"]:
+    """Numbers from their bit planes."""
+    bits = (planes[..., None] >> jnp.arange(8, dtype=jnp.uint8)) & 1
+    there = (reached[..., None] >> jnp.arange(8, dtype=jnp.uint8)) & 1
+    number = bits[0] | (bits[1] << 1) | (bits[2] << 2)
+    return jnp.where(there == 1, number, _UNREACHED).astype(jnp.uint8)
 
 
-def _walk(field: Field, order: tuple[int, int, int]) -> tuple[Poses, Int[Array, "longest"]]:
-    """Walks down the distances, trying moves in `order`; the last pose and the actions."""
+def _poses(pose: Pose) -> Poses:
+    """The set of one pose."""
+    direction, row, column = pose
+    return jnp.where(jnp.arange(4)[:, None] == direction, _cell(row, column), 0).astype(jnp.uint8)
+
+
+def _step(pose: Pose, action: int) -> Pose:
+    """Where an action leads from `pose`, obstacles aside; rows and columns may leave the board."""
+    direction, row, column = pose
+    if action != FORWARD:
+        return ((direction + (1 if action == RIGHT else 3)) % 4, row, column)
+    sign = jnp.where((direction == UP) | (direction == BACK), -1, 1)
+    aside = direction % 2
+    return direction, row + sign * (1 - aside), column + sign * aside
+
+
+def _distance_at(field: Field, pose: Pose) -> jax.Array:
+    direction, row, column = pose
+    inside = (row >= 0) & (row < 8) & (column >= 0) & (column < 8)
+    place = direction * 64 + jnp.clip(row, 0, 7) * 8 + jnp.clip(column, 0, 7)
+    return jnp.where(inside, field.distance.reshape(-1)[place], _UNREACHED)
+
+
+def _walk(field: Field, order: tuple[int, int, int]) -> tuple[Pose, Int[Array, "longest"]]:
+    """Walks down the distances, trying actions in `order`; the last pose and the actions."""
 
     def unfinished(carry: tuple) -> jax.Array:
         return carry[0] < field.length
 
     def move(carry: tuple) -> tuple:
         taken, pose, actions = carry
-        nearer = _at(field, field.length - taken - 1)
-        options = [_after(pose, option) & nearer for option in order]
-        first, second = jnp.any(options[0]), jnp.any(options[1])
-        pose = jnp.where(first, options[0], jnp.where(second, options[1], options[2]))
-        codes = [_ACTIONS[option] for option in order]
-        action = jnp.where(first, codes[0], jnp.where(second, codes[1], codes[2]))
+        wanted = (field.length - taken - 1) % 8
+        action, following = jnp.int32(order[2]), _step(pose, order[2])
+        for choice in order[1::-1]:
+            option = _step(pose, choice)
+            descends = _distance_at(field, option) == wanted
+            action = jnp.where(descends, choice, action)
+            following = tuple(
+                jnp.where(descends, a, b) for a, b in zip(option, following, strict=True)
+            )
         actions = jnp.where(jnp.arange(LONGEST) == taken, action.astype(jnp.int8), actions)
-        return taken + 1, pose, actions
+        return taken + 1, following, actions
 
+    pose = (jnp.int32(UP), jnp.int32(ROW), jnp.int32(COLUMN))
     empty = jnp.full(LONGEST, -1, jnp.int8)
-    _, pose, actions = jax.lax.while_loop(unfinished, move, (jnp.int32(0), _start(), empty))
-    return pose, actions
+    return jax.lax.while_loop(unfinished, move, (jnp.int32(0), pose, empty))[1:]
 
 
 def touched(reached: UInt8[Array, "8"]) -> UInt8[Array, "8"]:

@@ -61,12 +61,13 @@ def execute(state: State, path: Path, tail: Int[Array, "tail"]) -> tuple[State, 
         path: turns and steps.
         tail: int[2], further primitives, `NO_ACTION` for none.
     """
-    state, going = walk(state, path)
-    for action in tail:
-        after, effect = primitive(state, action)
-        state = _where(going, after, state)
-        going &= effect | (action == NO_ACTION)
-    return state, going
+
+    def act(carry: tuple[State, jax.Array], action: jax.Array) -> tuple[tuple, None]:
+        state, going = carry
+        after, effect = primitive(state, jnp.where(going, action, NO_ACTION))
+        return (after, going & (effect | (action == NO_ACTION))), None
+
+    return jax.lax.scan(act, walk(state, path), tail)[0]
 
 
 def walk(state: State, path: Path) -> tuple[State, Bool[Array, ""]]:

@@ -101,21 +101,24 @@ def occlude(opaque: UInt8[Array, "8"]) -> UInt8[Array, "8"]:
     MiniGrid's rule: row by row from the agent outwards, visible transparent cells show their
     neighbours to the right, then to the left, and those above and diagonally above.
     """
-    rows = [jnp.uint8(0)] * 8
     lit = jnp.uint8(1 << COLUMN)
-    for row in range(ROW, -1, -1):
-        clear = ~opaque[row] & jnp.uint8(0x7F)
-        right = jnp.uint8(0x3F)
-        for _ in range(SIDE - 1):
-            lit = lit | ((lit & clear & right) << 1)
-        rightward = lit & clear & right
-        left = jnp.uint8(0x7E)
-        for _ in range(SIDE - 1):
-            lit = lit | ((lit & clear & left) >> 1)
-        leftward = lit & clear & left
-        rows[row] = lit
-        lit = rightward | (rightward << 1) | leftward | (leftward >> 1)
-    return jnp.stack(rows)
+    _, rows = jax.lax.scan(_light_row, lit, opaque[:SIDE], reverse=True)
+    return jnp.concatenate([rows, jnp.zeros(1, jnp.uint8)])
+
+
+def _light_row(lit: jax.Array, opaque: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """From the cells of a row that are lit from below: those lit in the next, and in this one."""
+    clear = ~opaque & jnp.uint8(0x7F)
+    right, left = clear & 0x3F, clear & 0x7E
+    rightward = lit & right
+    for step in (1, 2, 4):
+        rightward, right = rightward | (right & (rightward << step)), right & (right << step)
+    lit = lit | (rightward << 1)
+    leftward = lit & left
+    for step in (1, 2, 4):
+        leftward, left = leftward | (left & (leftward >> step)), left & (left >> step)
+    lit = lit | (leftward >> 1)
+    return rightward | (rightward << 1) | leftward | (leftward >> 1), lit
 
 
 def holds_each(board: jax.Array, row: jax.Array, column: jax.Array) -> jax.Array:

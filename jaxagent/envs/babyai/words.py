@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from jaxagent.envs.babyai.state import COLORS
-from jaxagent.text import Phrases, Schema, fact, verb
+from jaxagent.text import NONE, Phrases, Schema, fact, verb
 
 KINDS = ("key", "ball", "box")
 DOORS = ("open_door", "closed_door", "locked_door")
@@ -30,6 +34,28 @@ def babyai_schema(seen: int, clauses: int) -> Schema:
     }
     literal = ("place", "article", "side", "hand")
     return Schema(categories, (*_mission(clauses), *_view(seen), *_replies()), _verbs(), literal)
+
+
+def plain_facts(schema: Schema, *names: str) -> np.ndarray:
+    """int32[names, row]: facts without arguments, as constants."""
+    return _plain(schema, [schema.fact_id(name) for name in names])
+
+
+def plain_commands(schema: Schema, *names: str) -> np.ndarray:
+    """int32[names, row]: commands without arguments, as constants."""
+    return _plain(schema, [schema.verb_id(name) for name in names])
+
+
+def rows(schema: Schema, *columns: jax.typing.ArrayLike) -> jax.Array:
+    """int32[..., row]: facts or commands from their columns, padded to the schema's width."""
+    columns = jnp.broadcast_arrays(*columns, *[NONE] * (1 + schema.max_args - len(columns)))
+    return jnp.stack([column.astype(jnp.int32) for column in columns], axis=-1)
+
+
+def _plain(schema: Schema, ids: list[int]) -> np.ndarray:
+    facts = np.full((len(ids), 1 + schema.max_args), NONE, np.int32)
+    facts[:, 0] = ids
+    return facts
 
 
 def _mission(clauses: int) -> tuple:

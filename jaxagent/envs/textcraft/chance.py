@@ -1,12 +1,24 @@
 """Uniform noise made into integers and orders, in few operations that compile quickly.
 
-A whole block of draws costs one call to the generator, and small arrays are sorted by counting.
+All draws of an instance cost one call to the generator; small arrays are sorted by counting.
 """
 
 from __future__ import annotations
 
+import math
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
+
+
+def blocks(key: jax.Array, *shapes: tuple[int, ...]) -> list[Float[Array, "..."]]:
+    """Uniform noise in [0, 1) of several shapes by one call: each call takes long to compile."""
+    sizes = [math.prod(shape) for shape in shapes]
+    flat = jax.random.uniform(key, (sum(sizes),))
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    parts = [flat[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def integers(

@@ -14,10 +14,11 @@ from jaxtyping import Array, Bool, Int32, UInt32
 
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.textcraft.expert import advise
+from jaxagent.envs.textcraft.generator import ProceduralParams
 from jaxagent.envs.textcraft.listing import MAX_COMMANDS, list_commands
 from jaxagent.envs.textcraft.messages import answer, opening
 from jaxagent.envs.textcraft.minecraft import Minecraft, MinecraftParams
-from jaxagent.envs.textcraft.procedural import Procedural, ProceduralParams
+from jaxagent.envs.textcraft.procedural import Procedural
 from jaxagent.envs.textcraft.rules import obey, take_apart
 from jaxagent.envs.textcraft.state import Source, State
 from jaxagent.envs.textcraft.words import make_phrases, make_schema

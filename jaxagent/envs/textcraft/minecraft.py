@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Int16, Int32
 
 from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
-from jaxagent.envs.textcraft.chance import integers, ordering
+from jaxagent.envs.textcraft.chance import blocks, integers, ordering
 from jaxagent.envs.textcraft.recipes import (
     ABSENT,
     GROUP_OF,
@@ -72,17 +72,18 @@ class Minecraft:
     """The source of Minecraft's recipes (`state.Source`). Its book is the recipes' numbers."""
 
     ingredients: int = INGREDIENTS
+    # No plan has more than 5 of them, no distractor more than 1.
     extra: int = 5 + SHOWN - NEEDED
 
     def draw(self, key: Array, params: MinecraftParams) -> State:
         """A goal of the depth, one of its plans, distractors, all in random order."""
-        plan_key, distractor_key, order_key = jax.random.split(key, 3)
-        goal, plan = _draw_plan(plan_key, params)
+        which, kin, strangers, order = blocks(key, (2,), (3, _KIN), (_STRANGERS,), (SHOWN,))
+        goal, plan = _draw_plan(which, params)
         needed = jnp.asarray(plans.all_plans().recipes)[plan]
-        numbers = jnp.concatenate([needed, _draw_distractors(distractor_key, needed, params)])
-        order = ordering(jax.random.uniform(order_key, (SHOWN,)))
+        distractors = _draw_distractors(kin, strangers, needed, params)
+        numbers = jnp.concatenate([needed, distractors])
         members = jnp.asarray(plans.all_plans().members)[plan]
-        return assemble(self, goal, numbers, numbers != ABSENT, order, members)
+        return assemble(self, goal, numbers, numbers != ABSENT, ordering(order), members)
 
     def shown(self, book: Int16[Array, "shown"]) -> Recipes:
         """Recipes[SHOWN] of their numbers."""
@@ -125,30 +126,33 @@ def _tables() -> _Tables:
     )
 
 
-def _draw_plan(key: Array, params: MinecraftParams) -> tuple[Int16[Array, ""], Int[Array, ""]]:
+def _draw_plan(
+    noise: Float[Array, "2"], params: MinecraftParams
+) -> tuple[Int16[Array, ""], Int[Array, ""]]:
     """A goal, uniform over those of the depth and the split, and one of its plans, uniform too."""
     table = plans.all_plans()
     depths = jnp.asarray(table.depths)
     may = (depths >= params.least_depth) & (depths <= params.most_depth)
     may &= in_split(jnp.asarray(table.goals), params.split)
-    noise = jax.random.uniform(key, (2,))
     chosen = jnp.argmax(jnp.cumsum(may) > integers(noise[0], 0, jnp.sum(may)))
     offset = integers(noise[1], 0, jnp.asarray(table.number)[chosen])
     return jnp.asarray(table.goals)[chosen], jnp.asarray(table.first)[chosen] + offset
 
 
 def _draw_distractors(
-    key: Array, needed: Int16[Array, "needed"], params: MinecraftParams
+    kin: Float[Array, "3 kin"],
+    strangers: Float[Array, "strangers"],
+    needed: Int16[Array, "needed"],
+    params: MinecraftParams,
 ) -> Int16[Array, "shown-needed"]:
     """Distinct recipes that are not needed, `ABSENT` behind.
 
     As in the original they share an ingredient with a needed one. Where too few do, any recipe
     will serve, so that the number shown tells nothing.
     """
-    noise = jax.random.uniform(key, (3 * _KIN + _STRANGERS,))
     short = jnp.asarray(_tables().distractors)
-    strangers = short[integers(noise[3 * _KIN :], 0, len(short))]
-    drawn = jnp.concatenate([_kin(noise[: 3 * _KIN].reshape(3, _KIN), needed), strangers])
+    strangers = short[integers(strangers, 0, len(short))]
+    drawn = jnp.concatenate([_kin(kin, needed), strangers])
     earlier = jnp.tril(drawn[:, None] == drawn, k=-1)
     fresh = (drawn != ABSENT) & ~jnp.any(earlier, axis=1)
     fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Int16
+from jaxtyping import Array, Bool, Float, Int, Int16
 
 from jaxagent.envs.textcraft.chance import integers, ordering
 from jaxagent.envs.textcraft.recipes import ITEMS
@@ -25,9 +24,10 @@ def in_split(items: Int[Array, "*n"], split: Int[Array, ""]) -> Bool[Array, "*n"
     return (split == 0) | (unseen == (split == 2))
 
 
-def draw_items(key: jax.Array, number: int, split: Int[Array, ""]) -> Int16[Array, "number"]:
+def draw_items(
+    noise: Float[Array, "classes+number"], number: int, split: Int[Array, ""]
+) -> Int16[Array, "number"]:
     """Distinct items of a split, at most one of each class, which needs no sort of all items."""
-    noise = jax.random.uniform(key, (CLASSES + number,))
     classes = ordering(noise[:CLASSES])[:number]
     sizes = jnp.array([CLASSES, 20, 6])
     drawn = integers(noise[CLASSES:], 0, sizes[split])
