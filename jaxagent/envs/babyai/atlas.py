@@ -1,7 +1,7 @@
 """The whole grid as the expert knows it: what every object costs to get to, and what is in the way.
 
 One relaxation over cells from the agent outwards. A value packs the cost of the cheapest way,
-the first problem on it (a door that cannot be unlocked yet, an object in the way) and the first
+the first problem on it (a locked door, an object in the way) and the first
 door on it, so that a minimum over neighbours carries all three along.
 """
 
@@ -33,12 +33,14 @@ class Atlas(NamedTuple):
         cost: int32[N], cost of the way to a cell beside it, `FAR` if there is none.
         problem: int32[N], the first object or locked door in the way, or `NOTHING`.
         gate: int32[N], the first door on the way, or `NOTHING`.
+        spot: bool[N], whether something could be put beside it with no problem on the way.
         at: int32[S, S], the object in every cell or -1, indexed [y, x].
     """
 
     cost: Int[Array, "objects"]
     problem: Int[Array, "objects"]
     gate: Int[Array, "objects"]
+    spot: Bool[Array, "objects"]
     at: Int[Array, "size size"]
 
 
@@ -50,12 +52,15 @@ def draw_atlas(state: State) -> Atlas:
     problem, gate = _spread(at, problem, NOTHING), _spread(at, gate, NOTHING)
     values = _relax(state, cost, problem, gate)
     x, y = state.position[:, 0].astype(jnp.int32), state.position[:, 1].astype(jnp.int32)
-    beside = _nearest_side(values)[jnp.maximum(y, 0), jnp.maximum(x, 0)]
-    known = (x >= 0) & (beside < _LIMIT * _STEP) & (state.kind >= 0)
+    x, y = jnp.maximum(x, 0), jnp.maximum(y, 0)
+    side = _nearest_side(values)[y, x]
+    known = (state.position[:, 0] >= 0) & (side < _LIMIT * _STEP) & (state.kind >= 0)
+    clear = (values >> _BITS & NOTHING == NOTHING) & (values < _LIMIT * _STEP)
     return Atlas(
-        cost=jnp.where(known, beside // _STEP, FAR),
-        problem=jnp.where(known, beside >> _BITS & NOTHING, NOTHING),
-        gate=jnp.where(known, beside & NOTHING, NOTHING),
+        cost=jnp.where(known, side // _STEP, FAR),
+        problem=jnp.where(known, side >> _BITS & NOTHING, NOTHING),
+        gate=jnp.where(known, side & NOTHING, NOTHING),
+        spot=known & beside(droppable(state, at) & clear)[y, x],
         at=at,
     )
 
@@ -80,10 +85,11 @@ def _toll(state: State) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Per object, what it adds to the cost of its cell, and the labels it puts on the way."""
     index = jnp.arange(len(state.kind))
     is_door = state.kind == DOOR
-    stuck = is_door & (state.door == LOCKED) & ~opens(state)
+    locked = is_door & (state.door == LOCKED)
     extra = jnp.where(is_door & (state.door != OPEN), _SHUT_COST, 0)
-    extra = jnp.where(stuck, _LOCK_COST, jnp.where(is_door, extra, _OBJECT_COST))
-    problem = jnp.where(stuck | ~is_door, index, NOTHING)
+    extra = jnp.where(locked & ~opens(state), _LOCK_COST, extra)
+    extra = jnp.where(is_door, extra, _OBJECT_COST)
+    problem = jnp.where(locked | ~is_door, index, NOTHING)
     return extra, problem, jnp.where(is_door, index, NOTHING)
 
 

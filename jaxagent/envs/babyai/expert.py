@@ -77,9 +77,11 @@ def _wish(state: State, atlas: Atlas) -> Aim:
     moving = (kind == PUT_NEXT) & held
     shut = first & (state.door != OPEN)
     first = jnp.where((kind == OPEN_IT) & jnp.any(shut), shut, first)
-    goal = _cheapest(atlas, jnp.where(moving, second, first))
-    partner = _cheapest(atlas, second)
-    detour = (kind == PUT_NEXT) & ~held & (atlas.problem[partner] != NOTHING)
+    near = second & atlas.spot
+    partner = _cheapest(atlas, jnp.where(jnp.any(near), near, second))
+    goal = jnp.where(moving, partner, _cheapest(atlas, first))
+    barred = (atlas.problem[partner] != NOTHING) | ~atlas.spot[partner]
+    detour = (kind == PUT_NEXT) & ~held & barred & (atlas.cost[partner] < FAR)
     deed = jnp.where(kind == GO_TO, REACH, jnp.where(kind == OPEN_IT, UNLATCH, TAKE))
     deed = jnp.where(moving | detour, PLACE, deed)
     lost = (hand >= 0) & (atlas.cost[goal] == FAR)
@@ -87,20 +89,20 @@ def _wish(state: State, atlas: Atlas) -> Aim:
 
 
 def _make_way(state: State, atlas: Atlas, aim: Aim) -> Aim:
-    """The first thing to pick up before `aim` can be reached, else `aim` itself."""
+    """What to unlock or to pick up before `aim` can be reached, else `aim` itself."""
     deed, index = aim
-    lock = (state.door[index] == LOCKED) & ~opens(state)[index] & (state.kind[index] == DOOR)
-    problem = jnp.where((deed == UNLATCH) & lock, index, NOTHING)
+    barred = (deed == UNLATCH) & (state.door[index] == LOCKED)
+    barred |= (deed == PLACE) & ~atlas.spot[index]
+    problem = jnp.where(barred, index, NOTHING)
     problem = jnp.where(atlas.problem[index] == NOTHING, problem, atlas.problem[index])
     problem = jnp.where(deed == RELEASE, NOTHING, problem)
     for _ in range(3):
         at = jnp.minimum(problem, len(state.kind) - 1)
-        locked = state.kind[at] == DOOR
+        known, locked, fits = problem != NOTHING, state.kind[at] == DOOR, opens(state)[at]
         key = _cheapest(atlas, (state.kind == KEY) & (state.color == state.color[at]))
-        index = jnp.where(problem == NOTHING, index, jnp.where(locked, key, at))
-        deed = jnp.where(problem == NOTHING, deed, TAKE)
-        next_problem = jnp.where(locked, atlas.problem[key], NOTHING)
-        problem = jnp.where(problem == NOTHING, NOTHING, next_problem)
+        index = jnp.where(known, jnp.where(locked & ~fits, key, at), index)
+        deed = jnp.where(known, jnp.where(locked & fits, UNLATCH, TAKE), deed)
+        problem = jnp.where(known & locked & ~fits, atlas.problem[key], NOTHING)
     return Aim(deed, index)
 
 
@@ -111,9 +113,8 @@ def _next_aim(state: State, atlas: Atlas, view: View, aim: Aim) -> Aim:
     in_view = jnp.any(view.there & (view.index == aim.index)) & (state.door[door] == OPEN)
     here = (gate == NOTHING) | (in_view & (aim.deed != PLACE))
     full = (aim.deed == TAKE) & (state.agent.carries >= 0)
-    deed = jnp.where(here | (aim.deed == RELEASE), aim.deed, PASS)
-    deed = jnp.where(full & (gate == NOTHING), RELEASE, deed)
-    deed = jnp.where(full & here & (gate != NOTHING), PASS, deed)
+    deed = jnp.where(full, RELEASE, aim.deed)
+    deed = jnp.where(here | (deed == RELEASE), deed, PASS)
     return Aim(deed, jnp.where(deed == PASS, door, aim.index))
 
 
