@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import flax.struct
@@ -44,11 +44,14 @@ class Level:
         params: pytree of NumPy values, of one structure for all levels of an environment.
         turn_limit: commands after which an episode is truncated.
         summary: one line for people.
+        most: fact name -> how often it occurs at most in the first message and in a later one at
+            this level, where that is less than the schema's bound; it makes messages shorter.
     """
 
     params: Params
     turn_limit: int
     summary: str = ""
+    most: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Environment(Protocol):

@@ -261,8 +261,14 @@ class Suite:
         interfaces = sorted(set(self.voices.interface.tolist()))
         listed = [each.max_commands if self._lists else 0 for each in self.environments]
         return max(
-            self.language.longest_message(place, interfaces, first, count)
-            for place, count in zip(self.places, listed, strict=True)
+            self.language.longest_message(
+                self.places[owner],
+                interfaces,
+                first,
+                listed[owner],
+                self.environments[owner].levels[task.level].most,
+            )
+            for owner, task in self._pairs
         )
 
 

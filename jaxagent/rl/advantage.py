@@ -7,6 +7,8 @@ of its turn. Truncation and the end of the rollout are bootstrapped, only termin
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -109,17 +111,27 @@ def normalise(
     weight: Float[Array, "..."],
     group: Int[Array, "..."],
     groups: int,
+    across: Callable[[Array], Array] = lambda total: total,
 ) -> Float[Array, "..."]:
     """Advantages with weighted mean 0 and standard deviation 1 inside each group.
 
     In a mixture the groups are the environments, so that none drowns the others' gradient.
+
+    Args:
+        advantage: of every word.
+        weight: 0 for words that do not count.
+        group: number of the word's group.
+        groups: how many groups there are.
+        across: sums over the devices that share the batch.
     """
     member = jax.nn.one_hot(group, groups) * weight[..., None]
-    axes = tuple(range(advantage.ndim))
-    count = jnp.maximum(member.sum(axes), 1.0)
-    mean = (member * advantage[..., None]).sum(axes) / count
-    centred = advantage - mean[group]
-    deviation = jnp.sqrt((member * jnp.square(centred)[..., None]).sum(axes) / count)
+
+    def total(values: Array) -> Array:
+        return across((member * values[..., None]).sum(tuple(range(values.ndim))))
+
+    count = jnp.maximum(total(jnp.ones_like(advantage)), 1.0)
+    centred = advantage - (total(advantage) / count)[group]
+    deviation = jnp.sqrt(total(jnp.square(centred)) / count)
     return centred / (deviation[group] + 1e-6)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import flax.struct
 import jax
@@ -17,7 +18,8 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor, Spoken
 from jaxagent.rl.algorithm import Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.learner import Metrics, repeat, word_outputs
+from jaxagent.rl.devices import across, own_key, spread
+from jaxagent.rl.learner import Metrics, check_devices, repeat, share, word_outputs
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import Minibatch, over_minibatches, pack
 from jaxagent.rl.rollout import Window, rollout
@@ -128,6 +130,7 @@ class Imitator:
         noise: of the demonstrations; words said at random are read, but not learnt.
         minibatch: packed rows of a gradient step.
         updates: updates of a whole run.
+        devices: that share every batch.
     """
 
     actor: Actor
@@ -158,22 +161,30 @@ class Imitator:
         count: jax.typing.ArrayLike = 1,
     ) -> tuple[ImitatorState, Metrics]:
         """Does `count` updates in one call; returns the means of their metrics."""
-        return repeat(lambda state: imitation_step(self, state, hyper, curriculum), state, count)
+
+        def updates(state: ImitatorState, *traced: Any) -> tuple[ImitatorState, Metrics]:
+            hyper, curriculum, count = traced
+            step = partial(imitation_step, self, hyper=hyper, curriculum=curriculum)
+            return repeat(step, state, count)
+
+        return spread(updates, self.devices)(state, hyper, curriculum, jnp.asarray(count))
 
 
 def imitation_step(
     imitator: Imitator, state: ImitatorState, hyper: Hyper, curriculum: Curriculum
 ) -> tuple[ImitatorState, Metrics]:
     """One update: play demonstrations, and one pass of gradient steps over them. Pure."""
-    key, pool_key, play_key, order_key = jax.random.split(state.key, 4)
-    suite, window = imitator.actor.suite, imitator.window
+    devices = imitator.devices
+    key, *keys = jax.random.split(state.key, 4)
+    pool_key, play_key, order_key = (own_key(each, devices) for each in keys)
+    suite, window = imitator.actor.suite, share(imitator.window, devices)
     progress = state.update / imitator.updates
     pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)
     trajectory = rollout(Expert(suite, imitator.noise), {}, pool, play_key, window)
     packing = pack(trajectory, window.context, window.words)
     turns = trajectory.turns
     wanted = turns.spoken & turns.expert[..., None]
-    total = jnp.sum(wanted).astype(jnp.float32)
+    total = across(jnp.sum(wanted).astype(jnp.float32), devices)
 
     def loss(params: Params, batch: Minibatch, count: Array) -> tuple[Array, Array]:
         logits, _ = word_outputs(imitator.actor, params, batch, turns.task)
@@ -185,15 +196,16 @@ def imitation_step(
 
     def step(carry: tuple, batch: Minibatch, count: Array) -> tuple:
         params, adam, summed = carry
-        (value, correct), gradient = jax.value_and_grad(loss, has_aux=True)(params, batch, count)
+        results = jax.value_and_grad(loss, has_aux=True)(params, batch, count)
+        (value, correct), gradient = across(results, devices)
         rate = hyper.rate_at(progress)
         params, adam, _ = descend(gradient, adam, params, rate, hyper.max_gradient)
         return params, adam, summed + jnp.stack([value / count, correct])
 
     carry = (state.params, state.optimiser, jnp.zeros(2))
-    visit = (imitator.minibatch, window.context, window.words)
-    params, adam, summed = over_minibatches(order_key, packing, *visit, carry, step)
+    visit = (imitator.minibatch // devices, window.context, window.words)
+    params, adam, summed = over_minibatches(order_key, packing, *visit, carry, step, devices)
     state = ImitatorState(params, adam, key, state.update + 1)
-    tokens = packing.useful(window.context) * packing.used * window.context
+    tokens = across(packing.useful(window.context) * packing.used * window.context, devices)
     metrics = {"loss": summed[0], "accuracy": summed[1], "tokens": tokens, "progress": progress}
     return state, metrics

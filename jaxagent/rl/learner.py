@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import flax.struct
 import jax
@@ -19,6 +19,7 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.advantage import ADVANTAGES, normalise
 from jaxagent.rl.algorithm import Algorithm, Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.devices import across, own_key, spread
 from jaxagent.rl.loss import Words, ppo_loss
 from jaxagent.rl.minibatch import Minibatch, Packing, over_minibatches, pack
 from jaxagent.rl.rollout import Window, rollout
@@ -59,6 +60,7 @@ class Learner:
         algorithm: static parts of the update.
         pool: instances made per update; 0 for four per row.
         updates: updates of a whole run, which progress is measured by.
+        devices: that share every batch; each plays `window.rows / devices` rows.
     """
 
     actor: Actor
@@ -66,9 +68,11 @@ class Learner:
     algorithm: Algorithm = Algorithm()
     pool: int = 0
     updates: int = 100
+    devices: int = 1
 
     def __post_init__(self) -> None:
         self.window.check(self.actor.suite)
+        check_devices(self.devices, self.window.rows, self.algorithm.minibatch)
         if self.updates < 1:
             raise ValueError(f"updates={self.updates}: expected at least 1")
         if self.pool and self.pool < self.window.rows:
@@ -99,7 +103,26 @@ class Learner:
         count: jax.typing.ArrayLike = 1,
     ) -> tuple[LearnerState, Metrics]:
         """Does `count` updates in one call; returns the means of their metrics."""
-        return repeat(lambda state: train_step(self, state, hyper, curriculum), state, count)
+
+        def updates(state: LearnerState, *traced: Any) -> tuple[LearnerState, Metrics]:
+            hyper, curriculum, count = traced
+            return repeat(lambda state: train_step(self, state, hyper, curriculum), state, count)
+
+        return spread(updates, self.devices)(state, hyper, curriculum, jnp.asarray(count))
+
+
+def check_devices(devices: int, rows: int, minibatch: int) -> None:
+    """Raises `ValueError` if a batch cannot be shared evenly by so many devices."""
+    if devices < 1 or devices > len(jax.devices()):
+        raise ValueError(f"devices={devices}: expected 1 to {len(jax.devices())}")
+    for name, number in (("rows", rows), ("minibatch", minibatch)):
+        if number % devices:
+            raise ValueError(f"{name}={number}: expected a multiple of devices={devices}")
+
+
+def share(window: Window, devices: int) -> Window:
+    """The part of a window that one of the devices plays."""
+    return replace(window, rows=window.rows // devices)
 
 
 def repeat(
@@ -121,24 +144,26 @@ def train_step(
     learner: Learner, state: LearnerState, hyper: Hyper, curriculum: Curriculum
 ) -> tuple[LearnerState, Metrics]:
     """One update: draw instances, play, estimate advantages, descend. Pure."""
-    key, pool_key, play_key, order_key = jax.random.split(state.key, 4)
-    actor, window = learner.actor, learner.window
+    key, *keys = jax.random.split(state.key, 4)
+    pool_key, play_key, order_key = (own_key(each, learner.devices) for each in keys)
+    actor, window = learner.actor, share(learner.window, learner.devices)
     progress = state.update / learner.updates
-    size = learner.pool or 4 * window.rows
+    size = (learner.pool or 4 * learner.window.rows) // learner.devices
     pool = draw_pool(pool_key, actor.suite, curriculum.weights_at(progress), size)
     horizon = curriculum.horizon_at(progress)
     trajectory = rollout(actor, state.params, pool, play_key, window, horizon)
     packing = pack(trajectory, window.context, window.words)
     credit = _credit(learner, trajectory, hyper)
     params, adam, parts = _improve(learner, state, hyper, packing, credit, order_key, progress)
-    metrics = {**parts, **trajectory_metrics(actor, trajectory)}
-    metrics["useful_tokens"] = packing.useful(window.context)
+    metrics = {**parts, **trajectory_metrics(actor, trajectory, learner.devices)}
+    useful = packing.useful(window.context) / learner.devices
+    metrics["useful_tokens"] = across(useful, learner.devices)
     metrics["progress"] = progress
     state = state.replace(params=params, optimiser=adam, key=key, update=state.update + 1)
     return state, metrics
 
 
-def trajectory_metrics(actor: Actor, trajectory: Trajectory) -> Metrics:
+def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -> Metrics:
     """What the rollout showed, over all rows: means, and per task sums of finished episodes.
 
     Returns:
@@ -148,18 +173,22 @@ def trajectory_metrics(actor: Actor, trajectory: Trajectory) -> Metrics:
     acted = turns.action_length > 0
     finished = turns.terminated | turns.truncated
     per_task = jax.nn.one_hot(turns.task, len(actor.suite))
-    count = jnp.maximum(jnp.sum(acted), 1)
-    return {
+    sums = {
         "turns": jnp.sum(acted),
         "words": jnp.sum(turns.action_length),
-        "invalid": jnp.sum(turns.invalid) / count,
         "finished": jnp.sum(finished),
-        "success": jnp.sum(turns.success) / jnp.maximum(jnp.sum(finished), 1),
-        "reward": jnp.sum(turns.reward) / jnp.maximum(jnp.sum(finished), 1),
+        "invalid": jnp.sum(turns.invalid),
+        "success": jnp.sum(turns.success),
+        "reward": jnp.sum(turns.reward),
         "task_finished": jnp.sum(per_task * finished[..., None], (0, 1)),
         "task_solved": jnp.sum(per_task * turns.success[..., None], (0, 1)),
         "task_turns": jnp.sum(per_task * acted[..., None], (0, 1)),
     }
+    sums = across(sums, devices)
+    episodes = jnp.maximum(sums["finished"], 1)
+    shares = {"invalid": sums["invalid"] / jnp.maximum(sums["turns"], 1)}
+    shares |= {name: sums[name] / episodes for name in ("success", "reward")}
+    return {**sums, **shares}
 
 
 def _credit(
@@ -174,7 +203,8 @@ def _credit(
     owner = jnp.asarray(suite.owner)[turns.task][..., None]
     weight = turns.spoken.astype(jnp.float32)
     owner = jnp.broadcast_to(owner, weight.shape)
-    return normalise(advantage, weight, owner, len(suite.environments)), target
+    total = partial(across, devices=learner.devices)
+    return normalise(advantage, weight, owner, len(suite.environments), total), target
 
 
 def _improve(
@@ -187,8 +217,9 @@ def _improve(
     progress: Array,
 ) -> tuple[Params, optax.OptState, Metrics]:
     """The epochs of gradient steps; returns parameters, optimiser and mean parts of the loss."""
-    algorithm, window = learner.algorithm, learner.window
+    algorithm, window, devices = learner.algorithm, learner.window, learner.devices
     total = jnp.sum(packing.trajectory.turns.action_length).astype(jnp.float32)
+    total = across(total, devices)
     rate = hyper.rate_at(progress)
 
     def step(carry: tuple, batch: Minibatch, count: Array) -> tuple:
@@ -196,14 +227,15 @@ def _improve(
         gradient, parts = jax.grad(_loss, has_aux=True)(
             params, learner, state.reference, packing, credit, batch, hyper, total / count
         )
+        gradient, parts = across((gradient, parts), devices)
         params, adam, norm = descend(gradient, adam, params, rate, hyper.max_gradient)
         parts = {**parts, "gradient": norm}
         sums = {name: sums[name] + parts[name] / count for name in PARTS}
         return params, adam, sums
 
     def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
-        visit = (window.context, window.words)
-        return over_minibatches(key, packing, algorithm.minibatch, *visit, carry, step), None
+        visit = (algorithm.minibatch // devices, window.context, window.words)
+        return over_minibatches(key, packing, *visit, carry, step, devices), None
 
     carry = (state.params, state.optimiser, dict.fromkeys(PARTS, jnp.float32(0)))
     keys = jax.random.split(key, algorithm.epochs)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.rl.devices import longest
 from jaxagent.rl.trajectory import Layout, PackedRow, Trajectory, Turn, lay_out, pack_row
 
 Carry = Any
@@ -106,10 +107,12 @@ def over_minibatches(
     words: int,
     carry: Carry,
     update: Callable[[Carry, Minibatch, Int[Array, ""]], Carry],
+    devices: int = 1,
 ) -> Carry:
     """Folds `update` over the minibatches of one epoch.
 
-    As many are visited as there are filled rows; the last may be padded.
+    As many are visited as there are filled rows; the last may be padded. Devices that share a
+    batch visit equally many, each of its own rows.
 
     Args:
         key: for the order.
@@ -119,16 +122,19 @@ def over_minibatches(
         words: words said in a packed row at most.
         carry: start of the fold.
         update: `(carry, minibatch, count)`, with `count` the number of minibatches.
+        devices: that share the batch.
     """
     owner, number = shuffled_rows(key, packing)
     pad = -len(owner) % size
     owner, number = jnp.pad(owner, (0, pad)), jnp.pad(number, (0, pad))
-    count = (packing.used + size - 1) // size
+    count = longest((packing.used + size - 1) // size, devices)
 
     def visit(state: tuple) -> tuple:
         index, carry = state
         rows = index * size + jnp.arange(size)
-        chosen = (owner[rows], number[rows], rows < packing.used)
+        filled = rows < packing.used
+        rows = jnp.minimum(rows, len(owner) - 1)
+        chosen = (owner[rows], number[rows], filled)
         batch = gather_minibatch(packing, *chosen, context, words)
         return index + 1, update(carry, batch, count)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import jax
@@ -188,7 +189,12 @@ class Language:
         return int(self.lengths[np.ix_(environments, interfaces)][..., self.max_facts :].max())
 
     def longest_message(
-        self, environment: int, interfaces: Sequence[int], first: bool, listed: int = 0
+        self,
+        environment: int,
+        interfaces: Sequence[int],
+        first: bool,
+        listed: int = 0,
+        most: Mapping[str, tuple[int, int]] = MappingProxyType({}),
     ) -> int:
         """Tokens of the longest message that `environment` can give, by its schema's bounds.
 
@@ -199,10 +205,11 @@ class Language:
             interfaces: places of the interfaces to look at.
             first: the message that opens an episode, or one behind a command.
             listed: how many commands may be listed in it.
+            most: fact name -> bounds on the first and the later messages, where they are tighter.
         """
-        facts = self.schemas[environment].facts
         counts = np.zeros(self.lengths.shape[-1], np.int64)
-        counts[: len(facts)] = [fact.first if first else fact.step for fact in facts]
+        for i, fact in enumerate(self.schemas[environment].facts):
+            counts[i] = most.get(fact.name, (fact.first, fact.step))[0 if first else 1]
         lengths = self.lengths[environment, list(interfaces)]
         errors = self.errors[environment]
         stated = (lengths * counts * ~errors).sum(1) + (lengths * (errors & (counts > 0))).max(1)

@@ -1,4 +1,4 @@
-"""BabyAI (Chevalier-Boisvert et al., 2019): a grid world with missions, played by macro commands."""
+"""BabyAI (Chevalier-Boisvert et al., 2019): a grid world with missions, under macro commands."""
 
 from jaxagent.envs.babyai.environment import BabyAI
 

@@ -69,7 +69,7 @@ class Clause(NamedTuple):
 
 
 def assign(
-    noise: jax.Array, params: Params, things: Things, target: jax.Array
+    noise: jax.Array, params: Params, things: Things, target: jax.Array, meant: jax.Array
 ) -> tuple[Mission, Clause]:
     """A mission and the clauses it is made of, stacked on a leading axis of four.
 
@@ -78,8 +78,8 @@ def assign(
         params: the generator's knobs.
         things: the objects.
         target: the object the first clause is about, or -1.
+        meant: bool[N], the objects that clauses may be about.
     """
-    objects = len(things.kind)
     form, joined = _pick(noise[0, 0], params.forms), noise[0, 1:3] < params.joined
     there = [True, (form == 1) | ((form == 2) & joined[0]), form == 2, (form == 2) & joined[1]]
     there = jnp.stack([jnp.asarray(each) for each in there])
@@ -87,10 +87,10 @@ def assign(
     wishes = jnp.where(jnp.arange(CLAUSES) == 0, target, ANY)
 
     def draw(free: jax.Array, step: tuple) -> tuple[jax.Array, Clause]:
-        clause = _clause(step[0], params, things, step[1], free)
-        return free & ~clause.first, clause
+        clause = _clause(step[0], params, things, step[1], free, meant)
+        return free & ~(clause.first & step[2]), clause
 
-    _, stacked = jax.lax.scan(draw, jnp.ones(objects, bool), (noise[1:], wishes))
+    _, stacked = jax.lax.scan(draw, meant, (noise[1:], wishes, there))
     there &= jnp.any(stacked.first, axis=1)
     stacked = stacked._replace(kind=jnp.where(there, stacked.kind, -1))
     order = jnp.where(stacked.kind[2] >= 0, jnp.where(swapped, AFTER, BEFORE), ALONE)
@@ -128,9 +128,17 @@ def _choose(noise: jax.Array, mask: jax.Array) -> Int[Array, ""]:
 
 
 def _clause(
-    noise: jax.Array, params: Params, things: Things, target: jax.Array, free: jax.Array
+    noise: jax.Array,
+    params: Params,
+    things: Things,
+    target: jax.Array,
+    free: jax.Array,
+    meant: jax.Array,
 ) -> Clause:
-    """A clause about `target`, or about an object under `free` if that is -1."""
+    """A clause about `target`, or about an object under `free` if that is -1.
+
+    What something is put next to is under `meant`.
+    """
     there, objects = things.kind >= 0, len(things.kind)
     kind_noise, first_noise, second_noise, *words_noise = jnp.split(
         noise, [1, 1 + objects, 1 + 2 * objects, 8 + 2 * objects]
@@ -140,15 +148,14 @@ def _clause(
     movable = there & ~is_door & ~needed
     goals = movable | (is_door & params.doors_meant)
     doors = jnp.where(params.locked_meant, lock, is_door)
-    weights = jnp.asarray(params.clauses) * jnp.stack(
-        [jnp.any(goals & free), jnp.any(movable & free), jnp.any(doors & free), jnp.sum(movable) > 1]
-    )
+    able = [jnp.any(mask & free) for mask in (goals, movable, doors)]
+    weights = jnp.asarray(params.clauses) * jnp.stack([*able, able[1] & (jnp.sum(movable) > 1)])
     kind = _pick(kind_noise[0], jnp.where(jnp.sum(weights) > 0, weights, jnp.array([1.0, 0, 0, 0])))
     sets = jnp.where(kind == GO_TO, goals, jnp.where(kind == OPEN_IT, doors, movable)) & free
     index = jnp.arange(objects)
     first_index = jnp.where(target == ANY, _choose(first_noise, sets), target)
     first, first_words = _describe(words_noise[0], params, things, first_index, kind != PICK_UP)
-    others = goals & (index != first_index) & ~first
+    others = goals & meant & (index != first_index) & ~first
     second_index = _choose(second_noise, others)
     second, second_words = _describe(words_noise[1], params, things, second_index, True)
     put = (kind == PUT_NEXT) & jnp.any(others) & _can_be_put(things, first, second)

@@ -60,7 +60,7 @@ def draw_atlas(state: State) -> Atlas:
         cost=jnp.where(known, side // _STEP, FAR),
         problem=jnp.where(known, side >> _BITS & NOTHING, NOTHING),
         gate=jnp.where(known, side & NOTHING, NOTHING),
-        spot=known & beside(droppable(state, at) & clear)[y, x],
+        spot=known & beside(~state.walls & (at < 0) & clear)[y, x],
         at=at,
     )
 
@@ -152,5 +152,3 @@ def cells_of(state: State, mask: Bool[Array, "objects"]) -> Bool[Array, "size si
     columns = (state.position[:, :1] == cells) & mask[:, None]
     rows = state.position[:, 1:] == cells
     return jnp.any(rows[:, :, None] & columns[:, None, :], axis=0)
-
-

@@ -33,13 +33,11 @@ def neighbours(board: Board) -> Board:
     return shift(board, UP) | shift(board, ASIDE) | shift(board, DOWN) | shift(board, BACK)
 
 
-def board_of(
-    rows: jax.Array, columns: jax.Array, present: jax.Array, height: int, dtype: jax.typing.DTypeLike
-) -> Board:
-    """The cells at `rows`, `columns` (one per object) that are `present`."""
-    bits = jnp.where(present, jnp.left_shift(1, jnp.clip(columns, 0, 31)), 0).astype(dtype)
-    here = rows[None, :] == jnp.arange(height)[:, None]
-    return jax.lax.reduce_or(jnp.where(here, bits[None, :], 0).astype(dtype), (1,))
+def board_of(rows: jax.Array, columns: jax.Array, present: jax.Array) -> Board:
+    """uint8[8]: the cells at `rows`, `columns` (one per object) that are `present`."""
+    bits = jnp.where(present, jnp.left_shift(1, jnp.clip(columns, 0, 7)), 0).astype(jnp.uint8)
+    here = rows[None, :] == jnp.arange(8)[:, None]
+    return jax.lax.reduce_or(jnp.where(here, bits[None, :], 0).astype(jnp.uint8), (1,))
 
 
 def pack(cells: Bool[Array, "rows columns"], dtype: jax.typing.DTypeLike) -> Board:

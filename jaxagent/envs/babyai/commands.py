@@ -141,8 +141,9 @@ def understand(schema: Schema, state: State, view: View, command: jax.Array) -> 
     tail = jnp.where(single >= 0, jnp.stack([single, jnp.int32(NO_ACTION)]), tail)
     error = _objection(schema, state, view, open_to, is_verb, same & (view.number == command[3]))
     fine = named | _simple_allowed(state, view, open_to, single) | _is(schema, verb, "check")
+    error = jnp.where(single >= 0, _simple_error(schema, state, single), error)
     return Plan(
-        error=jnp.where(fine, 0, jnp.where(single >= 0, _simple_error(schema, state, single), error)),
+        error=jnp.where(fine, 0, error),
         slot=jnp.argmax(match),
         named=named,
         onto=is_verb[_THROUGH],
@@ -159,7 +160,9 @@ def path_of(state: State, view: View, plan: Plan) -> Path:
     return path._replace(length=jnp.maximum(path.length, 0))
 
 
-def command_for(schema: Schema, view: View, open_to: Options, verb: str, slot: jax.Array) -> jax.Array:
+def command_for(
+    schema: Schema, view: View, open_to: Options, verb: str, slot: jax.Array
+) -> jax.Array:
     """The command that applies `verb` to the visible object in `slot`: int32[row]."""
     number = open_to.rank if verb in ("pickup", "go_to") else view.number
     return _rows(schema, verb, view, number)[slot]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
@@ -31,19 +30,17 @@ from jaxagent.envs.babyai.placement import leaves_ways
 from jaxagent.envs.babyai.planner import free_cells, path_to
 from jaxagent.envs.babyai.rules import walk
 from jaxagent.envs.babyai.state import (
-    CLOSED,
     DOOR,
     GO_TO,
     KEY,
     LOCKED,
     OPEN,
     OPEN_IT,
-    PICK_UP,
     PUT_NEXT,
     RUNNING,
     State,
 )
-from jaxagent.envs.babyai.steering import steer
+from jaxagent.envs.babyai.steering import steer, within_reach
 from jaxagent.envs.babyai.view import COLUMN, ROW, View, look
 from jaxagent.text import Schema
 
@@ -53,10 +50,11 @@ next to it; or put what is carried anywhere."""
 
 
 class Aim(NamedTuple):
-    """What to do next, and with which object."""
+    """What to do next, with which object, and beside which ones something may be put: bool[N]."""
 
     deed: Int[Array, ""]
     index: Int[Array, ""]
+    partners: Bool[Array, "objects"]
 
 
 def advise(schema: Schema, state: State, seen: int) -> Int[Array, "row"]:
@@ -77,20 +75,20 @@ def _wish(state: State, atlas: Atlas) -> Aim:
     moving = (kind == PUT_NEXT) & held
     shut = first & (state.door != OPEN)
     first = jnp.where((kind == OPEN_IT) & jnp.any(shut), shut, first)
-    near = second & atlas.spot
-    partner = _cheapest(atlas, jnp.where(jnp.any(near), near, second))
+    second = jnp.where(jnp.any(second & atlas.spot), second & atlas.spot, second)
+    partner = _cheapest(atlas, second)
     goal = jnp.where(moving, partner, _cheapest(atlas, first))
     barred = (atlas.problem[partner] != NOTHING) | ~atlas.spot[partner]
     detour = (kind == PUT_NEXT) & ~held & barred & (atlas.cost[partner] < FAR)
     deed = jnp.where(kind == GO_TO, REACH, jnp.where(kind == OPEN_IT, UNLATCH, TAKE))
     deed = jnp.where(moving | detour, PLACE, deed)
     lost = (hand >= 0) & (atlas.cost[goal] == FAR)
-    return Aim(jnp.where(lost, RELEASE, deed), jnp.where(detour, partner, goal))
+    return Aim(jnp.where(lost, RELEASE, deed), jnp.where(detour, partner, goal), second)
 
 
 def _make_way(state: State, atlas: Atlas, aim: Aim) -> Aim:
     """What to unlock or to pick up before `aim` can be reached, else `aim` itself."""
-    deed, index = aim
+    deed, index, partners = aim
     barred = (deed == UNLATCH) & (state.door[index] == LOCKED)
     barred |= (deed == PLACE) & ~atlas.spot[index]
     problem = jnp.where(barred, index, NOTHING)
@@ -103,7 +101,7 @@ def _make_way(state: State, atlas: Atlas, aim: Aim) -> Aim:
         index = jnp.where(known, jnp.where(locked & ~fits, key, at), index)
         deed = jnp.where(known, jnp.where(locked & fits, UNLATCH, TAKE), deed)
         problem = jnp.where(known & locked & ~fits, atlas.problem[key], NOTHING)
-    return Aim(deed, index)
+    return Aim(deed, index, partners)
 
 
 def _next_aim(state: State, atlas: Atlas, view: View, aim: Aim) -> Aim:
@@ -115,7 +113,7 @@ def _next_aim(state: State, atlas: Atlas, view: View, aim: Aim) -> Aim:
     full = (aim.deed == TAKE) & (state.agent.carries >= 0)
     deed = jnp.where(full, RELEASE, aim.deed)
     deed = jnp.where(here | (deed == RELEASE), deed, PASS)
-    return Aim(deed, jnp.where(deed == PASS, door, aim.index))
+    return Aim(deed, jnp.where(deed == PASS, door, aim.index), aim.partners)
 
 
 def _cheapest(atlas: Atlas, mask: Bool[Array, "objects"]) -> Int[Array, ""]:
@@ -169,6 +167,7 @@ def _targets(state: State, atlas: Atlas, aim: Aim) -> Bool[Array, "size size"]:
     empty = droppable(state, atlas.at)
     solid = cells_of(state, state.kind != DOOR)
     tidy = empty & leaves_ways(solid, ~state.walls & ~solid)
-    put = jnp.where(aim.deed == PLACE, beside(here), True)
-    put = jnp.where(jnp.any(tidy & put), tidy & put, empty & put)
-    return jnp.where((aim.deed == PLACE) | (aim.deed == RELEASE), put, here)
+    near = within_reach(state.agent, walkable(state, atlas.at))
+    anywhere = jnp.where(jnp.any(tidy & near), tidy & near, empty)
+    put = empty & beside(cells_of(state, aim.partners))
+    return jnp.where(aim.deed == PLACE, put, jnp.where(aim.deed == RELEASE, anywhere, here))

@@ -21,7 +21,7 @@ from jaxagent.envs.babyai.assignment import (
     assignment_noise,
     navigations,
 )
-from jaxagent.envs.babyai.layout import DOORS, LAYOUT_NOISE, Layout, draw_layout
+from jaxagent.envs.babyai.layout import DOORS, LAYOUT_NOISE, Layout, draw_layout, inside_room
 from jaxagent.envs.babyai.params import ANY, Params
 from jaxagent.envs.babyai.placement import Request, place_agent, place_objects
 from jaxagent.envs.babyai.state import (
@@ -62,7 +62,8 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
         agent=agent,
     )
     target = jnp.where((params.kind != ANY) | (params.color != ANY), DOORS + 2, ANY)
-    mission, clauses = assign(noise.mission, params, things, target)
+    hidden = inside_room(things.position, layout.closed_room, params) & (layout.closed_room >= 0)
+    mission, clauses = assign(noise.mission, params, things, target, params.unlocking | ~hidden)
     ways = navigations(mission.kind)
     limit = ways * params.room**2 * params.rows * params.cols
     state = State(
@@ -125,6 +126,9 @@ def _door_grid(layout: Layout, size: int) -> jax.Array:
 def _draw_doors(noise: jax.Array, params: Params, layout: Layout) -> tuple[jax.Array, jax.Array]:
     """Colours and states of the doors."""
     color = (noise[0] * len(COLORS)).astype(jnp.int32)
+    shuffled = jnp.argsort(noise[0, : len(COLORS)])
+    place = jnp.cumsum(layout.there) - 1
+    color = jnp.where(params.unlike_doors, shuffled[place % len(COLORS)], color)
     color = jnp.where(params.door_color == ANY, color, params.door_color)
     ajar = noise[1] < params.ajar
     state = jnp.where(layout.locked, LOCKED, jnp.where(ajar, OPEN, CLOSED))
@@ -159,5 +163,7 @@ def _requests(
     wanted |= ((index == 0) & (lock_color >= 0)) | ((index == 1) & blocks)
     near = layout.floor & (~params.near | (layout.room == layout.start))
     region = jnp.broadcast_to(near, (count, *near.shape))
-    region = region & ((index > 0)[:, None, None] | (layout.room != layout.closed_room))
+    region = region & ((index > 1)[:, None, None] | (layout.room != layout.closed_room))
+    hidden = params.behind & (index == 2)
+    region = jnp.where(hidden[:, None, None], layout.room == layout.closed_room, region)
     return Request(wanted, region, index == 1)

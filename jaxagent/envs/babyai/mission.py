@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool
 
 from jaxagent.envs.babyai.state import (
@@ -36,7 +37,7 @@ from jaxagent.envs.babyai.state import (
     objects_at,
 )
 
-_SECOND_PART = jnp.arange(4) >= 2
+_SECOND_PART = np.arange(4) >= 2
 
 
 def verify(state: State, action: jax.Array) -> Progress:
@@ -57,7 +58,7 @@ def verify_move(state: State, agent: Agent, progress: Progress) -> Progress:
 
 def counting(mission: Mission, done: Bool[Array, "4"]) -> Bool[Array, "4"]:
     """Clauses that count now: those of the first part in order, then those of the other."""
-    later = _SECOND_PART != (mission.order == AFTER)
+    later = (mission.order == AFTER) ^ _SECOND_PART
     open_clauses = (mission.kind >= 0) & ~done
     first_done = ~jnp.any(open_clauses & ~later)
     return open_clauses & (~later | ((mission.order != ALONE) & first_done))

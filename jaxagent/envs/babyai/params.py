@@ -22,12 +22,14 @@ class Params:
         unique: bool, whether no two of them agree in colour and kind.
         kind, color: int32, of the first of them, or `ANY`; it is the mission's if either is set.
         rest_color: int32, of the others, or `ANY`.
+        behind: bool, whether the first of them lies behind the locked door.
         connected: bool, whether doors connect all rooms (else only the agent's room has doors).
         doors: float32, probability of a door that is not needed to connect the rooms.
         own_doors: int32, doors of the agent's room if the rooms are not connected.
         ajar: float32, probability that a door is open at the start.
         locked: float32, probability of a locked door, with its key somewhere else.
         door_color: int32, of the doors, or `ANY`.
+        unlike_doors: bool, whether (at most six) doors all have different colours.
         blocked: float32, probability that an object lies right in front of a door.
         clauses: float32[4], weights of the clauses go to, pick up, open, put next to.
         forms: float32[3], weights of missions of one clause, of two joined by "and", and of two
@@ -35,6 +37,7 @@ class Params:
         joined: float32, probability that a part of an ordered mission has two clauses.
         doors_meant: bool, whether doors may be gone to or have things put next to them.
         locked_meant: bool, whether "open" means the locked door.
+        unlocking: bool, whether a mission may be about what the locked door hides.
         by_color, by_kind, by_place: float32, probability that a description tells the colour, the
             kind, and (in the agent's room) the place.
         strict: bool, whether a wrong object ends the episode.
@@ -51,18 +54,21 @@ class Params:
     kind: np.ndarray
     color: np.ndarray
     rest_color: np.ndarray
+    behind: np.ndarray
     connected: np.ndarray
     doors: np.ndarray
     own_doors: np.ndarray
     ajar: np.ndarray
     locked: np.ndarray
     door_color: np.ndarray
+    unlike_doors: np.ndarray
     blocked: np.ndarray
     clauses: np.ndarray
     forms: np.ndarray
     joined: np.ndarray
     doors_meant: np.ndarray
     locked_meant: np.ndarray
+    unlocking: np.ndarray
     by_color: np.ndarray
     by_kind: np.ndarray
     by_place: np.ndarray
@@ -72,7 +78,8 @@ class Params:
 
 _INTEGERS = ("rows", "cols", "room", "start", "objects", "kind", "color", "rest_color")
 _INTEGERS += ("own_doors", "door_color", "max_steps")
-_FLAGS = ("near", "unique", "connected", "doors_meant", "locked_meant", "strict")
+_FLAGS = ("near", "unique", "behind", "connected", "unlike_doors", "doors_meant")
+_FLAGS += ("locked_meant", "unlocking", "strict")
 _DEFAULTS = {
     "rows": 1,
     "cols": 1,
@@ -84,18 +91,21 @@ _DEFAULTS = {
     "kind": ANY,
     "color": ANY,
     "rest_color": ANY,
+    "behind": False,
     "connected": True,
     "doors": 0.3,
     "own_doors": 0,
     "ajar": 0.0,
     "locked": 0.0,
     "door_color": ANY,
+    "unlike_doors": False,
     "blocked": 0.0,
     "clauses": (1, 0, 0, 0),
     "forms": (1, 0, 0),
     "joined": 0.0,
     "doors_meant": False,
     "locked_meant": False,
+    "unlocking": True,
     "by_color": 1.0,
     "by_kind": 1.0,
     "by_place": 0.0,

@@ -89,9 +89,7 @@ def path_onto(free: UInt8[Array, "8"], row: jax.Array, column: jax.Array) -> Pat
     return _path(free, jnp.broadcast_to(_cell(row, column) & free, (4, 8)))
 
 
-def path_to(
-    free: UInt8[Array, "8"], row: jax.Array, column: jax.Array, onto: jax.Array
-) -> Path:
+def path_to(free: UInt8[Array, "8"], row: jax.Array, column: jax.Array, onto: jax.Array) -> Path:
     """`path_onto` where `onto` holds, else `path_facing`."""
     cell = _cell(row, column)
     facing = jnp.stack([shift(cell, (direction + 2) % 4) for direction in range(4)])

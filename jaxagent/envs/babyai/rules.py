@@ -28,7 +28,6 @@ from jaxagent.envs.babyai.state import (
     RUNNING,
     TOGGLE,
     Agent,
-    Progress,
     State,
     front,
     objects_at,

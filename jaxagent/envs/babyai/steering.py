@@ -20,7 +20,7 @@ def steer(
     Args:
         agent: the agent.
         walkable: cells it can step on.
-        targets: cells to face; the agent stands on none of them.
+        targets: cells to face; if none can be, the agent steps anywhere.
         towards: where the target lies; of equally short ways the one that looks there is taken,
             so that the target comes into view soon.
     """
@@ -30,9 +30,10 @@ def steer(
     free = free | here
     stands = neighbours(rows) & free
     there = jnp.any(stands & here != 0)
-    reached = flood(stands, free, until=lambda cells: jnp.any(cells & here != 0))
+    reached = flood(stands, free, until=lambda cells: jnp.any(neighbours(cells) & here != 0))
     fronts = position + jnp.asarray(DIRECTIONS)
     goals = jnp.where(there, _each(rows, fronts), _each(reached, fronts))
+    goals = jnp.where(jnp.any(goals), goals, _each(free, fronts))
     score = jnp.asarray(DIRECTIONS) @ (towards.astype(jnp.int32) - position) * 4
     turns = (jnp.arange(4) - direction) % 4
     score = score * ~there - jnp.array([0, 1, 2, 1])[turns]
@@ -40,6 +41,14 @@ def steer(
     turn = (wanted - direction) % 4
     action = jnp.where(turn == 0, FORWARD, jnp.where(turn == 3, LEFT, RIGHT))
     return action, there & (turn == 0)
+
+
+def within_reach(agent: Agent, walkable: Grid) -> Grid:
+    """The cells that the agent can walk to, and those beside them."""
+    here = _cell(agent.position.astype(jnp.int32), len(walkable))
+    reached = flood(here, pack(walkable, jnp.uint32) | here)
+    columns = jnp.arange(len(walkable), dtype=jnp.uint32)
+    return ((reached | neighbours(reached))[:, None] >> columns) & 1 == 1
 
 
 def _cell(position: Int[Array, "2"], size: int) -> jax.Array:

@@ -69,9 +69,9 @@ def look(state: State, seen: int) -> View:
     near &= (row >= 0) & (row < SIDE) & (column >= 0) & (column < SIDE)
     shut = near & (state.kind == DOOR) & (state.door != OPEN)
     walls = _walls_in_view(state)
-    visible = occlude(walls | board_of(row, column, shut, 8, jnp.uint8))
-    solid = board_of(row, column, near & (state.kind != DOOR), 8, jnp.uint8)
-    boxes = board_of(row, column, near & (state.kind == BOX), 8, jnp.uint8)
+    visible = occlude(walls | board_of(row, column, shut))
+    solid = board_of(row, column, near & (state.kind != DOOR))
+    boxes = board_of(row, column, near & (state.kind == BOX))
     there, index = _nearest(near & holds_each(visible, row, column), row, column, seen)
     pick = lambda values: jnp.where(there, values[index].astype(jnp.int32), -1)  # noqa: E731
     color, thing = pick(state.color), pick(thing_of(state))

@@ -60,23 +60,21 @@ def _plain(schema: Schema, ids: list[int]) -> np.ndarray:
 
 def _mission(clauses: int) -> tuple:
     """Facts of the first message only; a description is a thing, then perhaps a place."""
-    most = {"first": clauses, "step": 0}
-    both = {"first": 2 * clauses, "step": 0}
-    once = {"first": 1, "step": 0}
-    joined = {"first": clauses // 2, "step": 0}
+    most, both, joined = clauses, 2 * clauses, clauses // 2
+    noun = "kind|noun"
     return (
-        fact("MISSION", **once),
-        fact("GO_TO", **most),
-        fact("PICK_UP", **most),
-        fact("OPEN", **most),
-        fact("PUT", **most),
-        fact("NEXT_TO", **most),
-        fact("THING", article="article", noun="kind|noun", **both),
-        fact("COLORED_THING", article="article", color="color", noun="kind|noun", **both),
-        fact("LOCATED", place="place", **both),
-        fact("AND", **joined),
-        fact("THEN", **once),
-        fact("AFTER", **once),
+        fact("MISSION", first=1, step=0),
+        fact("GO_TO", first=most, step=0),
+        fact("PICK_UP", first=most, step=0),
+        fact("OPEN", first=most, step=0),
+        fact("PUT", first=most, step=0),
+        fact("NEXT_TO", first=most, step=0),
+        fact("THING", first=both, step=0, article="article", noun=noun),
+        fact("COLORED_THING", first=both, step=0, article="article", color="color", noun=noun),
+        fact("LOCATED", first=both, step=0, place="place"),
+        fact("AND", first=joined, step=0),
+        fact("THEN", first=1, step=0),
+        fact("AFTER", first=1, step=0),
     )
 
 
@@ -113,7 +111,7 @@ def _replies() -> tuple:
         fact("DOOR_CLOSED", error=True),
         fact("NO_KEY", error=True),
         fact("WRONG_KEY", error=True),
-        fact("NO_CHANGE", error=True),
+        fact("NO_CHANGE"),
     )
 
 
@@ -251,7 +249,7 @@ CALL = Phrases(
         "DOOR_CLOSED": "error = door_closed ;",
         "NO_KEY": "error = no_key ;",
         "WRONG_KEY": "error = wrong_key ;",
-        "NO_CHANGE": "error = no_change ;",
+        "NO_CHANGE": "result = unchanged ;",
     },
     verbs={
         "left": "turn ( left )",
@@ -263,7 +261,9 @@ CALL = Phrases(
         "pickup": "pickup ( color = {color} , kind = {kind} , number = {number} )",
         "go_to": "go_to ( color = {color} , thing = {thing} , number = {number} )",
         "go_through": "go_through ( color = {color} , door = {door} , number = {number} )",
-        "toggle_and_go_through": "toggle_through ( color = {color} , door = {door} , number = {number} )",
+        "toggle_and_go_through": (
+            "toggle_and_go_through ( color = {color} , door = {door} , number = {number} )"
+        ),
     },
 )
 

@@ -19,6 +19,7 @@ from jaxagent.envs.textcraft.listing import MAX_COMMANDS, list_commands
 from jaxagent.envs.textcraft.messages import answer, opening
 from jaxagent.envs.textcraft.minecraft import Minecraft, MinecraftParams
 from jaxagent.envs.textcraft.procedural import Procedural
+from jaxagent.envs.textcraft.recipes import LISTED_HOLDINGS
 from jaxagent.envs.textcraft.rules import obey, take_apart
 from jaxagent.envs.textcraft.state import Source, State
 from jaxagent.envs.textcraft.words import make_phrases, make_schema
@@ -98,7 +99,14 @@ def _mix(x: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
 
 def _minecraft_level(least: int, most: int, distractors: int, limit: int, summary: str) -> Level:
     values = (least, most, distractors, 0)
-    return Level(MinecraftParams(*map(np.int32, values)), limit, summary)
+    return Level(MinecraftParams(*map(np.int32, values)), limit, summary, _most(most, limit))
+
+
+def _most(depth: int, limit: int) -> Mapping[str, tuple[int, int]]:
+    """Bounds that hold where depth 1 leaves one needed recipe and two distractors of two."""
+    if depth > 1:
+        return {}
+    return {"RECIPE": (3, 0), "AND": (4 + 2, 0), "HOLDS": (0, min(limit, LISTED_HOLDINGS))}
 
 
 def _procedural_level(
@@ -106,7 +114,7 @@ def _procedural_level(
 ) -> Level:
     chances = (np.float32(family), np.float32(alternative))
     params = ProceduralParams(*map(np.int32, values), *chances, np.int32(0))
-    return Level(params, limit, summary)
+    return Level(params, limit, summary, _most(values[1], limit))
 
 
 MINECRAFT_LEVELS: Mapping[str, Level] = {
