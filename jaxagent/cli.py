@@ -167,7 +167,8 @@ class Bench:
     seconds: float = 2.0
     """Time that each measurement takes at least."""
     json: str = ""
-    """File for a JSON list of {benchmark, environment, batch, value, unit, baseline, ratio, device}."""
+    """File for the results: a JSON list of {benchmark, environment, batch, value, unit, baseline,
+    ratio, device}."""
 
     def run(self) -> None:
         """Carries out the command."""
@@ -194,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if command in ("-h", "--help"):
         print(_overview())
         return
-    _use_compilation_cache()
+    _prepare_jax()
     try:
         if command not in COMMANDS:
             raise ValueError(f"command {command!r}: expected one of {', '.join(COMMANDS)}")
@@ -275,11 +276,15 @@ def _overview() -> str:
     return "\n".join([*lines, "", "jaxagent COMMAND --help tells what a command's options mean."])
 
 
-def _use_compilation_cache() -> None:
-    """Keeps compiled programs between runs, unless the environment says where or not to."""
+def _prepare_jax() -> None:
+    """Keeps compiled programs between runs, and makes every CPU core a device.
+
+    What the environment says already wins.
+    """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache / "jaxagent" / "compiled")
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(os.cpu_count() or 1, 8)))
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -301,5 +306,3 @@ def _one_line(text: str) -> str:
 def _fail(code: int, message: str) -> None:
     print(f"jaxagent: {message}", file=sys.stderr)
     raise SystemExit(code)
-
-

@@ -30,11 +30,21 @@ _TERSE = Phrases(
     {"say": "{colour}", "wait": "wait"},
 )
 _PROSE = Phrases(
-    {"SHOWN": "you see {colour} .", "WAIT": "wait a while .", "ASKED": "now !", "STRANGE": "what ?"},
+    {
+        "SHOWN": "you see {colour} .",
+        "WAIT": "wait a while .",
+        "ASKED": "now !",
+        "STRANGE": "what ?",
+    },
     {"say": "say {colour} aloud", "wait": "wait a turn"},
 )
 _CALL = Phrases(
-    {"SHOWN": "shown = {colour} ;", "WAIT": "time = 0 ;", "ASKED": "time = 1 ;", "STRANGE": "error ;"},
+    {
+        "SHOWN": "shown = {colour} ;",
+        "WAIT": "time = 0 ;",
+        "ASKED": "time = 1 ;",
+        "STRANGE": "error ;",
+    },
     {"say": "say ( {colour} )", "wait": "wait ( )"},
 )
 

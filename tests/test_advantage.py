@@ -64,9 +64,7 @@ def reference_turns(turns: Turn, final: float) -> np.ndarray:
 def reference_words(turns: Turn, final: float) -> np.ndarray:
     """Advantage per word, over the list of the words said."""
     result = np.zeros(turns.value.shape)
-    words = [
-        (t, i) for t in range(len(turns.reward)) for i in range(int(turns.action_length[t]))
-    ]
+    words = [(t, i) for t in range(len(turns.reward)) for i in range(int(turns.action_length[t]))]
     following = None
     for t, i in reversed(words):
         value = float(turns.value[t, i])
@@ -134,13 +132,15 @@ def test_truncation_is_bootstrapped_and_termination_is_not():
     for t in np.flatnonzero(np.asarray(turns.truncated))[:-1]:
         moved = turns.replace(value=turns.value.at[t + 1, 0].add(1.0))
         difference = (
-            turn_advantage(moved, final, GAMMA, LAM)[0] - turn_advantage(turns, final, GAMMA, LAM)[0]
+            turn_advantage(moved, final, GAMMA, LAM)[0]
+            - turn_advantage(turns, final, GAMMA, LAM)[0]
         )
         np.testing.assert_allclose(difference[t, 0], GAMMA, atol=1e-5)
     for t in np.flatnonzero(np.asarray(turns.terminated))[:-1]:
         moved = turns.replace(value=turns.value.at[t + 1].add(1.0))
         difference = (
-            turn_advantage(moved, final, GAMMA, LAM)[0] - turn_advantage(turns, final, GAMMA, LAM)[0]
+            turn_advantage(moved, final, GAMMA, LAM)[0]
+            - turn_advantage(turns, final, GAMMA, LAM)[0]
         )
         np.testing.assert_array_equal(difference[: t + 1], 0.0)
 

@@ -56,9 +56,11 @@ def test_a_policy_that_cannot_see_the_colour_does_no_better_than_chance():
     params = actor.policy.init(jax.random.key(0))
     colours = [actor.suite.language.vocabulary.id(c) for c in ("red", "green", "blue", "grey")]
     blind = jax.tree_util.tree_map_with_path(
-        lambda path, leaf: leaf.at[jnp.array(colours)].set(0.0)
-        if getattr(path[0], "key", "") == "embedding"
-        else leaf,
+        lambda path, leaf: (
+            leaf.at[jnp.array(colours)].set(0.0)
+            if getattr(path[0], "key", "") == "embedding"
+            else leaf
+        ),
         params,
     )
     outcome, _ = evaluate(actor, blind, 0, 64, 2, learner.window)
@@ -80,7 +82,9 @@ def test_a_run_repeats_bit_for_bit_and_in_any_chunks(small):
     for count in (1, 3):
         parts, _ = learner.run(parts, HYPER, plan, count)
     other, _ = learner.run(learner.start(params, jax.random.key(4)), HYPER, plan, 4)
-    for a, b, c in zip(*map(jax.tree.leaves, (whole.params, parts.params, other.params)), strict=True):
+    for a, b, c in zip(
+        *map(jax.tree.leaves, (whole.params, parts.params, other.params)), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
     assert any(
         (a != c).any()

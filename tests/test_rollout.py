@@ -59,7 +59,9 @@ def episodes_of(trajectory, row):
     for t in range(len(turns.task)):
         if turns.fresh[t]:
             entry = turns.entry[t]
-            episodes.append([(int(w), False) for w in openings.tokens[entry][: openings.length[entry]]])
+            episodes.append(
+                [(int(w), False) for w in openings.tokens[entry][: openings.length[entry]]]
+            )
         if turns.closing[t]:
             continue
         message = turns.message.tokens[t][: turns.message.length[t]]
@@ -162,7 +164,12 @@ def test_minibatches_visit_every_word_once(played):
 
     start = (jnp.float32(0), jnp.int32(0))
     total, number = over_minibatches(
-        jax.random.key(0), packing, 4, WINDOW.context, WINDOW.words, start,
+        jax.random.key(0),
+        packing,
+        4,
+        WINDOW.context,
+        WINDOW.words,
+        start,
         lambda carry, batch, number: count(carry[0], batch, number),
     )
     assert total == played.turns.action_length.sum()
@@ -172,7 +179,9 @@ def test_minibatches_visit_every_word_once(played):
 def test_useful_share_is_counted_from_the_packed_rows(demonstrations):
     packing = pack(demonstrations, 48, 24)
     tokens = sum(
-        len(episode) - 1 for row in range(WINDOW.rows) for episode in episodes_of(demonstrations, row)
+        len(episode) - 1
+        for row in range(WINDOW.rows)
+        for episode in episodes_of(demonstrations, row)
     )
     np.testing.assert_allclose(packing.useful(48), tokens / (int(packing.used) * 48), rtol=1e-6)
 

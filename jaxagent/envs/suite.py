@@ -190,9 +190,7 @@ class Suite:
         ]
         return self._of_owner(instance.task, commands)
 
-    def valid_commands(
-        self, instance: Instance
-    ) -> tuple[Int[Array, "n row"], Bool[Array, " n"]]:
+    def valid_commands(self, instance: Instance) -> tuple[Int[Array, "n row"], Bool[Array, " n"]]:
         """Commands that have an effect now, and which rows count."""
         valid = [
             e.valid_commands(state, self._params(i, instance.task))
@@ -238,9 +236,7 @@ class Suite:
     def _aligned(self, rows: Sequence[jax.Array]) -> list[jax.Array]:
         """Rows of facts or commands of several environments, padded to one shape."""
         count = max(len(each) for each in rows)
-        return [
-            jnp.pad(self._wide(each), ((0, count - len(each)), (0, 0))) for each in rows
-        ]
+        return [jnp.pad(self._wide(each), ((0, count - len(each)), (0, 0))) for each in rows]
 
     def _wide(self, rows: jax.Array) -> jax.Array:
         columns = 1 + self.language.max_args - rows.shape[-1]

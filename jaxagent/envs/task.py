@@ -9,8 +9,8 @@ from jaxagent.envs.environment import Environment
 from jaxagent.text import ERRORS, INTERFACES, LEXICONS, LISTINGS
 
 _SWITCHES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    **{name: ("lexicon", LEXICONS) for name in LEXICONS},
-    **{name: ("interface", INTERFACES) for name in INTERFACES},
+    **dict.fromkeys(LEXICONS, ("lexicon", LEXICONS)),
+    **dict.fromkeys(INTERFACES, ("interface", INTERFACES)),
 }
 _PREFIXED: Mapping[str, tuple[str, ...]] = {"list": LISTINGS, "errors": ERRORS}
 

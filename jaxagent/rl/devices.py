@@ -10,20 +10,45 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.sharding import PartitionSpec
+import jax.numpy as jnp
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 AXIS = "data"
 
 
-def spread(function: Callable[..., Any], devices: int) -> Callable[..., Any]:
-    """`function` on the first `devices` devices, with the same arguments and results on each."""
+def mesh_of(devices: int) -> Mesh:
+    """The first `devices` devices as a mesh of one axis."""
+    chosen = jax.devices()[:devices]
+    return jax.make_mesh((devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen)
+
+
+def spread(function: Callable[..., Any], devices: int, joined: bool = False) -> Callable[..., Any]:
+    """`function` on the first `devices` devices, with the same arguments on each.
+
+    Its results are the same on each too, or parts that are `joined` along their leading axis.
+    """
     if devices == 1:
         return function
-    mesh = jax.make_mesh(
-        (devices,), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,), devices=jax.devices()[:devices]
+    results = PartitionSpec(AXIS) if joined else PartitionSpec()
+    return jax.shard_map(
+        function,
+        mesh=mesh_of(devices),
+        in_specs=PartitionSpec(),
+        out_specs=results,
+        check_vma=False,
     )
-    whole = PartitionSpec()
-    return jax.shard_map(function, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)
+
+
+def replicate(tree: Any, devices: int) -> Any:
+    """A copy of the arrays of `tree` on each of the first `devices` devices."""
+    return jax.device_put(
+        jax.tree.map(jnp.array, tree), NamedSharding(mesh_of(devices), PartitionSpec())
+    )
+
+
+def rank(devices: int) -> jax.Array | int:
+    """Number of this device."""
+    return 0 if devices == 1 else jax.lax.axis_index(AXIS)
 
 
 def across(tree: Any, devices: int) -> Any:
@@ -38,4 +63,9 @@ def longest(number: jax.Array, devices: int) -> jax.Array:
 
 def own_key(key: jax.Array, devices: int) -> jax.Array:
     """A key of this device's own."""
-    return key if devices == 1 else jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+    return key if devices == 1 else jax.random.fold_in(key, rank(devices))
+
+
+def devices_for(*sizes: int) -> int:
+    """The most devices at hand that can share batches of these sizes evenly."""
+    return max(n for n in range(1, len(jax.devices()) + 1) if not any(s % n for s in sizes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import flax.struct
@@ -15,8 +16,12 @@ from jaxagent.envs.pool import Pool, evaluation_keys, fill_pool
 from jaxagent.envs.suite import Message
 from jaxagent.models import Params
 from jaxagent.rl.actor import Player
+from jaxagent.rl.devices import own_key, rank, replicate, spread
 from jaxagent.rl.rollout import Window, message_tokens, play_turn, start_rows
 from jaxagent.rl.trajectory import Turn
+
+
+DEFAULT_WINDOW = Window(rows=256)
 
 
 @flax.struct.dataclass
@@ -120,10 +125,11 @@ def evaluate(
     task: int,
     instances: int = 256,
     attempts: int = 4,
-    window: Window = Window(rows=256),
+    window: Window = DEFAULT_WINDOW,
     seed: int = 0,
     temperature: float = 1.0,
     report: Callable[[int], None] | None = None,
+    devices: int = 1,
 ) -> tuple[Outcome, Script]:
     """Plays the first `instances` held-out instances of a task, each `attempts` times.
 
@@ -139,6 +145,7 @@ def evaluate(
         seed: of the words that are sampled.
         temperature: at which they are sampled.
         report: called with the number of episodes behind each batch.
+        devices: that share every batch.
 
     Returns:
         NumPy arrays [instances, attempts], and the words of the first attempt at the first
@@ -148,13 +155,17 @@ def evaluate(
         raise ValueError(f"instances={instances}, attempts={attempts}: expected at least 1")
     window.check(player.suite)
     rows = window.rows
+    if rows % devices:
+        raise ValueError(f"rows={rows}: expected a multiple of devices={devices}")
+    params = replicate(params, devices)
     batches = -(-instances // rows)
     outcomes, scripts = [], []
     for attempt in range(attempts):
         for batch in range(batches):
             key = jax.random.fold_in(jax.random.key(seed), attempt * batches + batch)
             start = jnp.uint32(batch * rows)
-            played = _play_batch(player, window, params, task, start, key, temperature)
+            traced = (params, task, start, key, temperature)
+            played = _play_batch(player, window, devices, *traced)
             outcomes.append(played[0])
             scripts.append(played[1])
             if report is not None:
@@ -168,16 +179,19 @@ def evaluate(
     return jax.tree.map(arrange, stacked), script
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1, 2))
 def _play_batch(
-    player: Player,
-    window: Window,
-    params: Params,
-    task: jax.Array,
-    start: jax.Array,
-    key: jax.Array,
-    temperature: jax.Array,
+    player: Player, window: Window, devices: int, *traced: jax.Array
 ) -> tuple[Outcome, Script]:
-    keys = evaluation_keys(window.rows, start)
-    pool = fill_pool(player.suite, keys, jnp.full(window.rows, task))
-    return play_episodes(player, params, pool, key, window, temperature)
+    """A batch of held-out instances, each device playing its own part of the rows."""
+    part = replace(window, rows=window.rows // devices)
+
+    def play(
+        params: Params, task: jax.Array, start: jax.Array, key: jax.Array, temperature: jax.Array
+    ) -> tuple[Outcome, Script]:
+        first = start + jnp.uint32(rank(devices) * part.rows)
+        keys = evaluation_keys(part.rows, first)
+        pool = fill_pool(player.suite, keys, jnp.full(part.rows, task))
+        return play_episodes(player, params, pool, own_key(key, devices), part, temperature)
+
+    return spread(play, devices, joined=True)(*traced)

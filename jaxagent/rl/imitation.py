@@ -18,8 +18,8 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor, Spoken
 from jaxagent.rl.algorithm import Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across, own_key, spread
-from jaxagent.rl.learner import Metrics, check_devices, repeat, share, word_outputs
+from jaxagent.rl.devices import across, own_key, replicate, spread
+from jaxagent.rl.learner import Metrics, repeat, share, word_outputs
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import Minibatch, over_minibatches, pack
 from jaxagent.rl.rollout import Window, rollout
@@ -141,8 +141,8 @@ class Imitator:
 
     def start(self, params: Params, key: jax.Array) -> ImitatorState:
         """The state before the first update."""
-        params = jax.tree.map(jnp.array, params)
-        return ImitatorState(params, optimiser().init(params), key, jnp.int32(0))
+        state = ImitatorState(params, optimiser().init(params), key, jnp.int32(0))
+        return replicate(state, self.devices)
 
     def __post_init__(self) -> None:
         self.window.check(self.actor.suite)

@@ -19,7 +19,7 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.advantage import ADVANTAGES, normalise
 from jaxagent.rl.algorithm import Algorithm, Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across, own_key, spread
+from jaxagent.rl.devices import across, own_key, replicate, spread
 from jaxagent.rl.loss import Words, ppo_loss
 from jaxagent.rl.minibatch import Minibatch, Packing, over_minibatches, pack
 from jaxagent.rl.rollout import Window, rollout
@@ -85,14 +85,14 @@ class Learner:
 
     def start(self, params: Params, key: jax.Array) -> LearnerState:
         """The state before the first update, with `params` as the base policy too."""
-        copy = partial(jax.tree.map, jnp.array)
-        return LearnerState(
-            params=copy(params),
-            reference=copy(params) if self.algorithm.reference else {},
+        state = LearnerState(
+            params=params,
+            reference=params if self.algorithm.reference else {},
             optimiser=optimiser().init(params),
             key=key,
             update=jnp.int32(0),
         )
+        return replicate(state, self.devices)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def run(
@@ -293,4 +293,3 @@ def word_outputs(
     hidden = jnp.take_along_axis(hidden, packed.slot[..., None], axis=1)
     logits = actor.logits(params, hidden, batch.turns_of(tasks))
     return logits, actor.policy.value(params, hidden)
-

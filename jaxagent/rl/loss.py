@@ -94,7 +94,7 @@ def ppo_loss(
             minibatches add up to the mean over all its words.
     """
     moved = jnp.abs(jnp.exp(log_ratio(words)) - 1.0)
-    clipped = (moved > jnp.where(words.advantage > 0, weights.clip_high, weights.clip_low))
+    clipped = moved > jnp.where(words.advantage > 0, weights.clip_high, weights.clip_low)
     parts = {
         "policy_loss": clipped_policy_loss(words, weights),
         "value_loss": clipped_value_loss(words, weights),

@@ -86,13 +86,16 @@ def shuffled_rows(key: jax.Array, packing: Packing) -> tuple[Array, Array]:
 
 
 def gather_minibatch(
-    packing: Packing, owner: Array, number: Array, filled: Bool[Array, " rows"], context: int, words: int
+    packing: Packing,
+    owner: Array,
+    number: Array,
+    filled: Bool[Array, " rows"],
+    context: int,
+    words: int,
 ) -> Minibatch:
     """The packed rows with these owners and numbers; rows that are not `filled` are padding."""
     number = jnp.where(filled, number, packing.layout.start.shape[1])
-    turns, layout = jax.tree.map(
-        lambda x: x[owner], (packing.trajectory.turns, packing.layout)
-    )
+    turns, layout = jax.tree.map(lambda x: x[owner], (packing.trajectory.turns, packing.layout))
     packed = jax.vmap(pack_row, in_axes=(0, None, 0, 0, None, None))(
         turns, packing.trajectory.openings, layout, number, context, words
     )

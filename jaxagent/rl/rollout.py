@@ -107,9 +107,7 @@ def deal_rows(rows: Rows, done: Bool[Array, " rows"], pool: Pool, prefilled: Cac
     entry, dealt = deal(done, rows.dealt, pool.size)
     instance = _where(done, jax.tree.map(lambda x: x[entry], pool.instances), rows.instance)
     size = rows.message.tokens.shape[1]
-    your_turn = Message(
-        jnp.full((len(done), size), ACT, jnp.int32), jnp.ones(len(done), jnp.int32)
-    )
+    your_turn = Message(jnp.full((len(done), size), ACT, jnp.int32), jnp.ones(len(done), jnp.int32))
     return Rows(
         instance=instance,
         cache=jax.vmap(Cache.reopen)(rows.cache, jax.tree.map(lambda x: x[entry], prefilled), done),
@@ -201,9 +199,7 @@ def next_message(said: Int[Array, ""], message: Message) -> Message:
     return Message(jnp.where(jnp.arange(len(tokens)) == length - 1, ACT, tokens), length)
 
 
-def _after(
-    rows: Rows, active: jax.Array, cache: Cache, spoken: Spoken, step: Step
-) -> Rows:
+def _after(rows: Rows, active: jax.Array, cache: Cache, spoken: Spoken, step: Step) -> Rows:
     last = jnp.take_along_axis(spoken.tokens, jnp.maximum(spoken.length - 1, 0)[:, None], 1)[:, 0]
     return rows.replace(
         instance=_where(active, step.instance, rows.instance),

@@ -122,7 +122,9 @@ class PackedRow:
         return grid[self.turn, self.place]
 
 
-def turn_lengths(turns: Turn, openings: Message) -> tuple[Int[Array, " turns"], Int[Array, " turns"]]:
+def turn_lengths(
+    turns: Turn, openings: Message
+) -> tuple[Int[Array, " turns"], Int[Array, " turns"]]:
     """Words that each turn of a row puts into the context, and words that it says.
 
     The last word of an action is read with the next message, so it is not counted twice.
@@ -147,7 +149,10 @@ def lay_out(turns: Turn, openings: Message, context: int, words: int) -> Layout:
 
     def sum_episode(rest: tuple, turn: tuple) -> tuple:
         length, count, next_opens = turn
-        total = (length + jnp.where(next_opens, 0, rest[0]), count + jnp.where(next_opens, 0, rest[1]))
+        total = (
+            length + jnp.where(next_opens, 0, rest[0]),
+            count + jnp.where(next_opens, 0, rest[1]),
+        )
         return total, total
 
     next_opens = jnp.append(opens[1:], True)
@@ -159,7 +164,11 @@ def lay_out(turns: Turn, openings: Message, context: int, words: int) -> Layout:
         length, count, opening, episode_length, episode_words = turn
         full = (slot + episode_length > context) | (word + episode_words > words)
         turns_over = opening & full
-        row, slot, word = row + turns_over, jnp.where(turns_over, 0, slot), jnp.where(turns_over, 0, word)
+        row, slot, word = (
+            row + turns_over,
+            jnp.where(turns_over, 0, slot),
+            jnp.where(turns_over, 0, word),
+        )
         segment, position = segment + opening, jnp.where(opening, 0, position)
         out = (row * context + slot, row * words + word, segment, position, row)
         return (row, slot + length, word + count, segment, position + length), out

@@ -113,9 +113,7 @@ def _all(
                 yield from _training(task, batch, seconds)
 
 
-def _environment(
-    task: str, batch: int, seconds: float, baseline: float | None
-) -> Iterator[Result]:
+def _environment(task: str, batch: int, seconds: float, baseline: float | None) -> Iterator[Result]:
     """Replays random valid commands, first as commands, then read and answered in words."""
     suite = make_suite(task)
     pool = _pool(suite, batch)

@@ -12,7 +12,13 @@ from jaxagent.study.plan import StudyPlan
 
 T = TypeVar("T")
 
-_KINDS = {int: "a whole number", float: "a number", str: "a text", tuple[str, ...]: "a list of texts"}
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple[str, ...]: "a list of texts",
+    tuple[float, ...]: "a list of numbers",
+}
 
 
 def plan_folder() -> Path:
@@ -67,11 +73,17 @@ def from_values(kind: type[T], values: Any, path: str = "") -> T:
 def _value(kind: Any, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return from_values(typing.cast(type, kind), value, f"{path}.")
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is float and is_number:
+    if kind is float and _is_number(value):
         return float(value)
-    if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(v, str) for v in value):
+    if isinstance(value, list) and kind == tuple[float, ...] and all(map(_is_number, value)):
+        return tuple(map(float, value))
+    texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if texts and kind == tuple[str, ...]:
         return tuple(value)
     if kind in (int, str) and isinstance(value, kind) and not isinstance(value, bool):
         return value
     raise ValueError(f"{path}={value!r}: expected {_KINDS[kind]}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

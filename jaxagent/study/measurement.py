@@ -78,7 +78,9 @@ def measure(
         ValueError: a task or policy is not known, or a number is out of range.
     """
     if attempts < 1 or episodes < attempts:
-        raise ValueError(f"episodes={episodes}, attempts={attempts}: expected 1 <= attempts <= episodes")
+        raise ValueError(
+            f"episodes={episodes}, attempts={attempts}: expected 1 <= attempts <= episodes"
+        )
     if temperature <= 0:
         raise ValueError(f"temperature={temperature}: expected more than 0")
     suite = make_suite(tasks)

@@ -27,6 +27,8 @@ class BasePlan:
 
     tasks: tuple[str, ...] = ()
     """Tasks that are demonstrated; empty for the study's training tasks."""
+    shares: tuple[float, ...] = ()
+    """Weight of each of them; empty for equal ones. They set how well each is learnt."""
     updates: int = 100
     """Updates; each plays fresh demonstrations and passes over them once. 0 leaves it untrained."""
     noise: float = 0.2
@@ -124,6 +126,7 @@ class StudyPlan:
             raise ValueError(f"evaluation.temperature={self.evaluation.temperature}: expected > 0")
         if not 0.0 <= self.base.noise <= 1.0:
             raise ValueError(f"base.noise={self.base.noise}: expected a probability")
+        self.base_weights()
         suites = (make_suite(self.tasks), make_suite(self.measured), make_suite(self.demonstrated))
         stages = (*dict.fromkeys(task.environment for task in suites[0].tasks), MIXTURE)
         for arm in self.arms:
@@ -142,6 +145,15 @@ class StudyPlan:
     def demonstrated(self) -> tuple[str, ...]:
         """Tasks that the base policy is shown."""
         return self.base.tasks or self.tasks
+
+    def base_weights(self) -> dict[str, float]:
+        """How often each demonstrated task is shown."""
+        shares = self.base.shares or (1.0,) * len(self.demonstrated)
+        if len(shares) != len(self.demonstrated) or min(shares) < 0 or sum(shares) <= 0:
+            raise ValueError(
+                f"base.shares={shares}: expected {len(self.demonstrated)} weights, not all 0"
+            )
+        return dict(zip(make_suite(self.demonstrated).names, shares, strict=True))
 
     def window(self, rows: int, turns: int) -> Window:
         """A rollout of that size under the study's limits."""
@@ -205,7 +217,9 @@ def phases(plan: StudyPlan) -> tuple[Phase, ...]:
             for count in range(1, len(stages) + 1):
                 place = (seed, stages[:count])
                 if place not in found:
-                    found[place] = _train_phase(plan, found[seed, stages[: count - 1]], stages, count)
+                    found[place] = _train_phase(
+                        plan, found[seed, stages[: count - 1]], stages, count
+                    )
     return tuple(found.values())
 
 

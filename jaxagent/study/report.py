@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxagent.study import metrics, page, table, tables
-from jaxagent.study.files import read_json, write_text
 from jaxagent.study.figures import PALETTE, Dot, Line, dot_chart, line_chart
+from jaxagent.study.files import read_json, write_text
 from jaxagent.study.scores import BASE, Scores, contrast, mean_of, scores, stages
 from jaxagent.study.statistics import NOT_MEASURED, OVER_EPISODES, OVER_SEEDS, Estimate
 from jaxagent.study.tables import interval, number, terminal_table

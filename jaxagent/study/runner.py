@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from jaxagent.models import SIZES, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import mixture
+from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner
@@ -97,6 +97,7 @@ class Runner:
             self.plan.window(train_plan.rows, train_plan.turns),
             self.plan.algorithm(),
             updates=train_plan.updates,
+            devices=devices_for(train_plan.rows, train_plan.minibatch),
         )
 
     @cached_property
@@ -109,6 +110,7 @@ class Runner:
             base.noise,
             base.minibatch,
             max(base.updates, 1),
+            devices_for(base.rows, base.minibatch),
         )
 
     def _run_phase(self, phase: Phase) -> None:
@@ -129,10 +131,10 @@ class Runner:
                 return self.policy.init(init_key), []
             run, params = self.imitator, self.policy.init(init_key)
             hyper = Hyper(learning_rate=self.plan.base.learning_rate, max_gradient=1.0)
-            tasks = self.plan.demonstrated
+            tasks = self.plan.base_weights()
         else:
             run, hyper = self.learner, self.plan.hyper()
-            tasks = self.plan.stage_tasks(phase.stages[-1])
+            tasks = dict.fromkeys(self.plan.stage_tasks(phase.stages[-1]), 1.0)
             params = load_policy(self._folder_of(phase.parent) / "checkpoints", run.actor.suite)[1]
         advance = self.progress.start(_title(phase), run.updates)
         state, log = train(
@@ -145,9 +147,7 @@ class Runner:
         )
         return state.params, self._curve(phase, log)
 
-    def _measure(
-        self, phase: Phase, params: Params
-    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    def _measure(self, phase: Phase, params: Params) -> tuple[list[dict[str, Any]], dict[str, str]]:
         plan, suite = self.plan.evaluation, self.evaluation_suite
         actor = Actor(self.policy, suite)
         window = self.plan.window(min(plan.instances, 256), 1)
@@ -162,8 +162,15 @@ class Runner:
                 advance(done, name)
 
             outcome, script = evaluate(
-                actor, params, number, plan.instances, plan.attempts, window,
-                temperature=plan.temperature, report=tell,
+                actor,
+                params,
+                number,
+                plan.instances,
+                plan.attempts,
+                window,
+                temperature=plan.temperature,
+                report=tell,
+                devices=devices_for(window.rows),
             )
             transcripts[name] = transcript(suite, script)
             for each in measurements(name, outcome):

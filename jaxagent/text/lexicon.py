@@ -18,9 +18,7 @@ def renamable(schema: Schema) -> int:
     return int(_free(schema).sum())
 
 
-def lexicon_tables(
-    schema: Schema, vocabulary: Vocabulary, heldout: tuple[str, ...]
-) -> np.ndarray:
+def lexicon_tables(schema: Schema, vocabulary: Vocabulary, heldout: tuple[str, ...]) -> np.ndarray:
     """int32[lexicons, concepts]: word id of every concept, one row for each of `LEXICONS`."""
     identity = np.array([vocabulary.id(word) for word in schema.concepts], np.int32)
     renamed, free = identity.copy(), _free(schema)

@@ -56,9 +56,7 @@ class Verb:
     args: tuple[tuple[str, str], ...] = ()
 
 
-def fact(
-    name: str, /, *, first: int = 0, step: int = 1, error: bool = False, **args: str
-) -> Fact:
+def fact(name: str, /, *, first: int = 0, step: int = 1, error: bool = False, **args: str) -> Fact:
     """A `Fact` with its arguments as keywords: `fact("GOT", count="number", item="item")`."""
     return Fact(name, tuple(args.items()), first, step, error)
 

