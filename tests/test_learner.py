@@ -82,7 +82,7 @@ def test_a_run_repeats_bit_for_bit_and_in_any_chunks(small):
     for count in (1, 3):
         parts, _ = learner.run(parts, HYPER, plan, count)
     other, _ = learner.run(learner.start(params, jax.random.key(4)), HYPER, plan, 4)
-    for a, b, c in zip(
+    for a, b, _ in zip(
         *map(jax.tree.leaves, (whole.params, parts.params, other.params)), strict=True
     ):
         np.testing.assert_array_equal(a, b)

@@ -20,7 +20,6 @@ from jaxagent.rl.devices import own_key, rank, replicate, spread
 from jaxagent.rl.rollout import Window, message_tokens, play_turn, start_rows
 from jaxagent.rl.trajectory import Turn
 
-
 DEFAULT_WINDOW = Window(rows=256)
 
 
