@@ -127,7 +127,9 @@ class Imitator:
     Attributes:
         actor: the policy in the suite.
         window: shape of the demonstrations that an update plays.
-        noise: of the demonstrations; words said at random are read, but not learnt.
+        noise: of the demonstrations, the probability of a random valid command.
+        clean: learn the experts' words only, from the states that noise leads to; else learn
+            the random commands as well, which makes a fluent policy of limited competence.
         minibatch: packed rows of a gradient step.
         updates: updates of a whole run.
         devices: that share every batch.
@@ -136,6 +138,7 @@ class Imitator:
     actor: Actor
     window: Window = Window(rows=128, turns=16)
     noise: float = 0.2
+    clean: bool = True
     minibatch: int = 32
     updates: int = 100
 
@@ -183,7 +186,7 @@ def imitation_step(
     trajectory = rollout(Expert(suite, imitator.noise), {}, pool, play_key, window)
     packing = pack(trajectory, window.context, window.words)
     turns = trajectory.turns
-    wanted = turns.spoken & turns.expert[..., None]
+    wanted = turns.spoken & (turns.expert[..., None] | (not imitator.clean))
     total = across(jnp.sum(wanted).astype(jnp.float32), devices)
 
     def loss(params: Params, batch: Minibatch, count: Array) -> tuple[Array, Array]:

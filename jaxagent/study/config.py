@@ -16,6 +16,7 @@ _KINDS = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+    bool: "true or false",
     tuple[str, ...]: "a list of texts",
     tuple[float, ...]: "a list of numbers",
 }
@@ -80,6 +81,8 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
     if texts and kind == tuple[str, ...]:
         return tuple(value)
+    if kind is bool and isinstance(value, bool):
+        return value
     if kind in (int, str) and isinstance(value, kind) and not isinstance(value, bool):
         return value
     raise ValueError(f"{path}={value!r}: expected {_KINDS[kind]}")

@@ -33,6 +33,9 @@ class BasePlan:
     """Updates; each plays fresh demonstrations and passes over them once. 0 leaves it untrained."""
     noise: float = 0.2
     """Probability of a random valid command instead of the expert's."""
+    clean: bool = True
+    """Learn the experts' commands only; if not, the random ones too, which makes a policy that
+    speaks well and knows little."""
     rows: int = 128
     """Demonstrations side by side."""
     turns: int = 16

@@ -108,6 +108,7 @@ class Runner:
             Actor(self.policy, make_suite(self.plan.demonstrated)),
             self.plan.window(base.rows, base.turns),
             base.noise,
+            base.clean,
             base.minibatch,
             max(base.updates, 1),
             devices_for(base.rows, base.minibatch),
