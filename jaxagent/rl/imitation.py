@@ -19,7 +19,7 @@ from jaxagent.rl.actor import Actor, Spoken
 from jaxagent.rl.algorithm import Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, own_key, replicate, spread
-from jaxagent.rl.learner import Metrics, repeat, share, word_outputs
+from jaxagent.rl.learner import Metrics, check_devices, repeat, share, word_outputs
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import Minibatch, over_minibatches, pack
 from jaxagent.rl.rollout import Window, rollout
@@ -141,6 +141,7 @@ class Imitator:
     clean: bool = True
     minibatch: int = 32
     updates: int = 100
+    devices: int = 1
 
     def start(self, params: Params, key: jax.Array) -> ImitatorState:
         """The state before the first update."""
@@ -149,6 +150,7 @@ class Imitator:
 
     def __post_init__(self) -> None:
         self.window.check(self.actor.suite)
+        check_devices(self.devices, self.window.rows, self.minibatch)
 
     @property
     def turns_per_update(self) -> int:
