@@ -31,14 +31,15 @@ class ConsoleProgress:
         )
 
     def __enter__(self) -> ConsoleProgress:
-        self._progress.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     def start(self, name: str, total: int) -> Callable[[int, str], None]:
         """Begins a bar of `total` steps; the result takes steps done and a remark."""
+        self._progress.start()
         bar = self._progress.add_task(name, total=total, remark="compiling")
 
         def advance(done: int, remark: str) -> None:

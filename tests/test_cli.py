@@ -1,0 +1,119 @@
+"""The command line: help, JSON, and one-line errors that name what was expected."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jaxagent.cli import COMMANDS, main
+from jaxagent.study.config import from_values, load_plan, plan_names
+from jaxagent.study.plan import StudyPlan, as_json, phases
+from jaxagent.study.runner import claim_folder
+
+
+def test_help_of_every_command(capsys):
+    main(["--help"])
+    overview = capsys.readouterr().out
+    for name in COMMANDS:
+        assert f"  {name}" in overview
+        with pytest.raises(SystemExit) as stop:
+            main([name, "--help"])
+        assert stop.value.code == 0
+        assert "usage: jaxagent" in capsys.readouterr().out
+
+
+def test_envs_as_json(capsys):
+    main(["envs", "--json"])
+    content = json.loads(capsys.readouterr().out)
+    names = [each["name"] for each in content["environments"]]
+    assert {"textcraft", "babyai"} <= set(names)
+    assert content["interfaces"][0] == "terse" and content["lexicons"][0] == "identity"
+
+
+def test_evaluate_as_json(capsys):
+    main(["evaluate", "--tasks", "textcraft/easy", "--episodes", "32", "--json"])
+    captured = capsys.readouterr()
+    found = {each["metric"]: each for each in json.loads(captured.out)}
+    assert set(found["success"]) == {"task", "metric", "value", "low", "high", "episodes"}
+    assert found["success"]["value"] == 1.0 and found["success"]["episodes"] == 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["fly"], "command 'fly': expected one of envs"),
+        (["evaluate", "--tasks", "maze/easy"], "environment 'maze' is not one of"),
+        (["evaluate", "--tasks", "babyai/trivial"], "level 'trivial' is not one of"),
+        (["evaluate", "--tasks", "babyai/easy+sung"], "'sung' is not one of"),
+        (["evaluate", "--policy", "/no/where"], "no such folder"),
+        (["evaluate", "--episodes", "none"], "episodes"),
+        (["study", "slowstart"], "plan 'slowstart': expected one of quickstart"),
+        (["study", "quickstart", "--train.colour", "red"], "--train.colour"),
+        (["study", "quickstart", "--train.algorithm", "magic"], "expected one of ppo"),
+        (["study", "quickstart", "--base.noise", "2"], "base.noise=2.0: expected a probability"),
+        (["study", "quickstart", "--context", "32"], "context=32: an opening"),
+        (["report", "/no/where"], "/no/where"),
+        (["bench", "nothing"], "what='nothing': expected one of envs"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, expected, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert stop.value.code == 2
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+
+
+def test_a_folder_with_another_study_is_left_alone(tmp_path):
+    plan = load_plan("quickstart")
+    claim_folder(tmp_path / "study", as_json(plan))
+    claim_folder(tmp_path / "study", as_json(plan))
+    changed = as_json(plan)
+    changed["train"]["updates"] = 7
+    before = (tmp_path / "study" / "plan.json").read_text()
+    with pytest.raises(ValueError, match="holds another study: train.updates is"):
+        claim_folder(tmp_path / "study", changed)
+    assert (tmp_path / "study" / "plan.json").read_text() == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("")
+    with pytest.raises(ValueError, match="is not empty and holds no study"):
+        claim_folder(tmp_path / "other", as_json(plan))
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_shipped_plans_are_read_back_as_they_are(name):
+    plan = load_plan(name)
+    assert from_values(StudyPlan, as_json(plan)) == plan
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "x"}, "tasks: missing"),
+        ({"name": "x", "tasks": "babyai/easy"}, "expected a list of texts"),
+        ({"name": "x", "tasks": ["babyai/easy"], "sedes": 3}, "sedes: no such field"),
+        ({"name": "x", "tasks": ["babyai/easy"], "train": {"rows": 1.5}}, "train.rows=1.5"),
+        ({"name": "x", "tasks": ["babyai/easy"], "arms": ["textcraft"]}, "expected one of babyai"),
+        ({"name": "../x", "tasks": ["babyai/easy"]}, "name='../x'"),
+    ],
+)
+def test_bad_plans_name_the_field(values, message):
+    with pytest.raises(ValueError, match=message):
+        from_values(StudyPlan, values)
+
+
+def test_arms_share_the_stages_they_begin_with():
+    plan = load_plan("quickstart")
+    names = [phase.name for phase in phases(plan)]
+    assert names == [
+        "base",
+        "train-textcraft",
+        "train-babyai",
+        "train-mixture",
+        "train-textcraft-babyai",
+        "train-babyai-textcraft",
+    ]
+    assert len({phase.key for phase in phases(plan)}) == len(names)

@@ -1,0 +1,68 @@
+"""Runs that are stopped and go on, and checkpoints that do not fit."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from probes import PROBES
+
+from jaxagent.envs import make_suite
+from jaxagent.models import ModelConfig, Policy
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Algorithm, Hyper
+from jaxagent.rl.curriculum import mixture
+from jaxagent.rl.learner import Learner
+from jaxagent.rl.rollout import Window
+from jaxagent.study.checkpoint import load_policy
+from jaxagent.study.training import Stopped, train
+
+
+@pytest.fixture(scope="module")
+def run():
+    suite = make_suite(["read/easy", "remember/easy"], PROBES)
+    model = ModelConfig(width=16, layers=1, heads=2, hidden=16)
+    actor = Actor(Policy(model, len(suite.language.vocabulary)), suite)
+    learner = Learner(actor, Window(8, 5, 32), Algorithm(epochs=1, minibatch=4), updates=5)
+    return learner, mixture(suite, suite.names), actor.policy.init(jax.random.key(0))
+
+
+def test_a_stopped_run_that_goes_on_equals_one_that_was_not(run, tmp_path):
+    learner, curriculum, params = run
+
+    def stop_at_two(update, metrics):
+        if update == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def start():
+        return learner.start(params, jax.random.key(1))
+
+    whole, log = train(learner, start(), Hyper(), curriculum, tmp_path / "whole")
+    with pytest.raises(Stopped, match="signal 15"):
+        train(learner, start(), Hyper(), curriculum, tmp_path / "parts", stop_at_two)
+    rest, again = train(learner, start(), Hyper(), curriculum, tmp_path / "parts")
+    assert int(rest.update) == 5 and again[-1]["update"] == 5 == log[-1]["update"]
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(rest), strict=True):
+        if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
+            a, b = jax.random.key_data(a), jax.random.key_data(b)
+        np.testing.assert_array_equal(a, b)
+
+    policy, loaded = load_policy(tmp_path / "parts" / "checkpoints", learner.actor.suite)
+    assert policy.config == learner.actor.policy.config
+    for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(rest.params), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    other = make_suite(["textcraft/easy"])
+    with pytest.raises(ValueError, match="its .* words are not the suite's"):
+        load_policy(tmp_path / "parts" / "checkpoints", other)
+
+
+def test_what_is_no_checkpoint_is_named(tmp_path, run):
+    suite = run[0].actor.suite
+    with pytest.raises(ValueError, match="no such folder"):
+        load_policy(tmp_path / "nothing", suite)
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        load_policy(tmp_path, suite)
