@@ -274,7 +274,7 @@ def test_sizes_have_the_parameters_their_names_promise() -> None:
         policy = Policy(config, 2048)
         counts[name] = policy.parameter_count(jax.eval_shape(policy.init, jax.random.key(0)))
     assert list(counts) == ["tiny", "small", "medium", "base"]
-    assert counts["tiny"] == 2048 * 64 + 2 * (64 * 96 + 64 * 64 + 3 * 64 * 128 + 128) + 64 + 65
+    assert counts["tiny"] == 2048 * 64 + 2 * (64 * 128 + 64 * 64 + 3 * 64 * 128 + 128) + 64 + 65
     assert 20e6 < counts["base"] < 30e6
     assert sorted(counts.values()) == list(counts.values())
 
@@ -315,7 +315,7 @@ def test_bfloat16_agrees_loosely() -> None:
 def test_policies_are_static_and_resolved() -> None:
     policy = Policy(models.SIZES["tiny"], 10)
     assert policy.config.dtype in ("float32", "bfloat16")
-    assert policy.config.head_dim == 16
+    assert policy.config.head_dim == 32
     assert hash(policy) == hash(Policy(models.SIZES["tiny"], 10))
     assert policy == Policy(models.SIZES["tiny"], 10) != Policy(models.SIZES["small"], 10)
 
@@ -326,9 +326,9 @@ def test_policies_are_static_and_resolved() -> None:
         ({"width": 0}, "width=0: expected at least 1"),
         ({"layers": -1}, "layers=-1: expected at least 1"),
         ({"hidden": 0}, "hidden=0: expected at least 1"),
-        ({"kv_heads": 3}, "kv_heads=3: expected a divisor of heads=4"),
+        ({"kv_heads": 3}, "kv_heads=3: expected a divisor of heads=2"),
         ({"head_dim": 7}, "head_dim=7: expected an even number"),
-        ({"width": 60}, r"width=60: expected a multiple of 2 \* heads=8"),
+        ({"width": 62}, r"width=62: expected a multiple of 2 \* heads=4"),
         ({"rope_base": 1.0}, "rope_base=1.0: expected more than 1"),
         ({"dtype": "float16"}, "dtype='float16': expected auto, float32 or bfloat16"),
     ],

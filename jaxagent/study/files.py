@@ -19,7 +19,9 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
+        raise ValueError(
+            f"{path}: expected JSON, got an error at line {error.lineno}: {error.msg}"
+        ) from None
 
 
 def write_text(path: Path | str, text: str) -> None:
