@@ -68,22 +68,6 @@ class Play:
 
 
 @dataclass(frozen=True)
-class Train:
-    """Train one policy: a base policy on demonstrations, then reinforcement on tasks."""
-
-    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
-    """What to train."""
-    output: str = ""
-    """Folder of the results; default runs/NAME. The same call goes on where it stopped."""
-    json: Json = False
-    """Print the measurements as JSON."""
-
-    def run(self) -> None:
-        """Carries out the command."""
-        _run_study(self.plan, self.output, self.json)
-
-
-@dataclass(frozen=True)
 class Evaluate:
     """Measure a policy on held-out instances of tasks."""
 
@@ -140,6 +124,11 @@ class Study:
     def run(self) -> None:
         """Carries out the command."""
         _run_study(self.plan, self.output, self.json)
+
+
+@dataclass(frozen=True)
+class Train(Study):
+    """Train one policy: a base policy on demonstrations, then reinforcement on tasks."""
 
 
 @dataclass(frozen=True)
@@ -235,11 +224,9 @@ def _planned(command: str, arguments: list[str]) -> tuple[Any, list[str]]:
     """The plan that a study begins with, and the arguments that refine it."""
     from jaxagent.study.config import load_plan
 
+    kind, usual = (Train, "train") if command == "train" else (Study, "quickstart")
     named = bool(arguments) and not arguments[0].startswith("-")
-    if command == "train":
-        plan = load_plan(arguments[0] if named else "train")
-        return Train(plan), arguments[named:]
-    return Study(load_plan(arguments[0] if named else "quickstart")), arguments[named:]
+    return kind(load_plan(arguments[0] if named else usual)), arguments[named:]
 
 
 def _run_study(plan: StudyPlan, output: str, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.rl.devices import longest
-from jaxagent.rl.trajectory import Layout, PackedRow, Trajectory, Turn, lay_out, pack_row
+from jaxagent.rl.trajectory import Layout, PackedRow, Trajectory, lay_out, pack_row, turn_lengths
 
 Carry = Any
 
@@ -42,7 +42,6 @@ class Packing:
     """A trajectory and the layout of its packed rows.
 
     Attributes:
-        turns: the rollout's turns [rows, turns].
         trajectory: the rollout.
         layout: of every row.
     """
@@ -57,11 +56,8 @@ class Packing:
 
     def useful(self, context: int) -> Float[Array, ""]:
         """Share of the filled packed rows' tokens that is not padding."""
-        turns: Turn = self.trajectory.turns
-        opening = jnp.where(turns.fresh, self.trajectory.openings.length[turns.entry], 0)
-        inputs = opening + turns.message.length + turns.action_length - 1
-        tokens = jnp.sum(jnp.where(turns.action_length > 0, inputs, 0))
-        return tokens / (self.used * context)
+        lengths, _ = turn_lengths(self.trajectory.turns, self.trajectory.openings)
+        return jnp.sum(lengths) / (self.used * context)
 
 
 def pack(trajectory: Trajectory, context: int, words: int) -> Packing:

@@ -129,9 +129,8 @@ def turn_lengths(
 
     The last word of an action is read with the next message, so it is not counted twice.
     """
-    opening = jnp.where(turns.fresh, openings.length[turns.entry], 0)
     acted = turns.action_length > 0
-    inputs = opening + turns.message.length + turns.action_length - 1
+    inputs = _opening_lengths(turns, openings) + turns.message.length + turns.action_length - 1
     return jnp.where(acted, inputs, 0), turns.action_length
 
 
@@ -198,7 +197,7 @@ def pack_row(
     turn = _last_at(layout.start, slot)
     offset = slot - layout.start[turn]
     filled = (offset >= 0) & (offset < lengths[turn]) & (row < layout.used)
-    opening = jnp.where(turns.fresh, openings.length[turns.entry], 0)
+    opening = _opening_lengths(turns, openings)
 
     word = row * words + jnp.arange(words)
     speaker = _last_at(layout.word_start, word)
@@ -215,6 +214,11 @@ def pack_row(
         slot=jnp.where(counts, predictor, 0),
         said=counts,
     )
+
+
+def _opening_lengths(turns: Turn, openings: Message) -> jax.Array:
+    """Words of the first message that each turn opens with, 0 inside an episode."""
+    return jnp.where(turns.fresh, openings.length[turns.entry], 0)
 
 
 def _token_at(

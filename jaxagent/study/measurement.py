@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 
 from jaxagent.envs import make_suite
-from jaxagent.rl.evaluation import Outcome, evaluate
+from jaxagent.models import Params
+from jaxagent.rl.actor import Player
+from jaxagent.rl.evaluation import Outcome, Script, evaluate
 from jaxagent.rl.rollout import Window
 from jaxagent.study.console import ConsoleProgress
 from jaxagent.study.play import make_player
@@ -88,21 +93,57 @@ def measure(
     instances = episodes // attempts
     window = Window(rows=min(instances, 512), turns=1, context=context)
     window.check(suite)
-    found, done = [], 0
-    batches = -(-instances // window.rows) * attempts * len(suite)
-    advance = progress.start(f"evaluating {policy}", batches)
-    for number, name in enumerate(suite.names):
+    advance = progress.start(
+        f"evaluating {policy}", batches(instances, attempts, window) * len(suite)
+    )
+    played = play_tasks(
+        player, params, instances, attempts, window, advance, seed=seed, temperature=temperature
+    )
+    return [each for name, (outcome, _) in played for each in measurements(name, outcome)]
 
-        def tell(_: int, name: str = name) -> None:
-            nonlocal done
-            done += 1
-            advance(done, name)
 
-        outcome, _ = evaluate(
-            player, params, number, instances, attempts, window, seed, temperature, tell
+def batches(instances: int, attempts: int, window: Window) -> int:
+    """How many batches the evaluation of a task takes."""
+    return -(-instances // window.rows) * attempts
+
+
+def play_tasks(
+    player: Player,
+    params: Params,
+    instances: int,
+    attempts: int,
+    window: Window,
+    advance: Callable[[int, str], None],
+    **options: Any,
+) -> Iterator[tuple[str, tuple[Outcome, Script]]]:
+    """Evaluates a player on every task of its suite, one after the other.
+
+    Args:
+        player: a policy in its suite, or an expert.
+        params: its parameters.
+        instances: per task.
+        attempts: per instance.
+        window: rows side by side, and limits.
+        advance: told the batches done so far and the task.
+        **options: further arguments of `evaluate`.
+
+    Yields:
+        The name of each task, and what `evaluate` returns.
+    """
+    done = itertools.count(1)
+    for number, name in enumerate(player.suite.names):
+        tell = partial(_tell, advance, done, name)
+        yield (
+            name,
+            evaluate(player, params, number, instances, attempts, window, report=tell, **options),
         )
-        found += measurements(name, outcome)
-    return found
+
+
+def _tell(
+    advance: Callable[[int, str], None], done: Iterator[int], task: str, episodes: int
+) -> None:
+    del episodes
+    advance(next(done), task)
 
 
 def as_table(found: Sequence[Measurement]) -> Table:

@@ -18,13 +18,12 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import mixture
 from jaxagent.rl.devices import devices_for
-from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.study import report, table
 from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.files import read_json, write_json
-from jaxagent.study.measurement import measurements
+from jaxagent.study.measurement import batches, measurements, play_tasks
 from jaxagent.study.plan import Phase, StudyPlan, as_json, phases
 from jaxagent.study.statistics import wilson
 from jaxagent.study.training import Metrics, train
@@ -152,27 +151,20 @@ class Runner:
         plan, suite = self.plan.evaluation, self.evaluation_suite
         actor = Actor(self.policy, suite)
         window = self.plan.window(min(plan.instances, 256), 1)
-        batches = -(-plan.instances // window.rows) * plan.attempts
-        advance = self.progress.start(f"{_title(phase)}: evaluation", batches * len(suite))
-        rows, transcripts, done = [], {}, 0
-        for number, name in enumerate(suite.names):
-
-            def tell(episodes: int, name: str = name) -> None:
-                nonlocal done
-                done += 1
-                advance(done, name)
-
-            outcome, script = evaluate(
-                actor,
-                params,
-                number,
-                plan.instances,
-                plan.attempts,
-                window,
-                temperature=plan.temperature,
-                report=tell,
-                devices=devices_for(window.rows),
-            )
+        total = batches(plan.instances, plan.attempts, window) * len(suite)
+        advance = self.progress.start(f"{_title(phase)}: evaluation", total)
+        played = play_tasks(
+            actor,
+            params,
+            plan.instances,
+            plan.attempts,
+            window,
+            advance,
+            temperature=plan.temperature,
+            devices=devices_for(window.rows),
+        )
+        rows, transcripts = [], {}
+        for number, (name, (outcome, script)) in enumerate(played):
             transcripts[name] = transcript(suite, script)
             for each in measurements(name, outcome):
                 values = dataclasses.asdict(each)
