@@ -109,7 +109,7 @@ class Runner:
             base.noise,
             base.clean,
             base.minibatch,
-            max(base.updates, 1),
+            base.updates,
             devices_for(base.rows, base.minibatch),
         )
 
@@ -127,8 +127,6 @@ class Runner:
     def _train_phase(self, phase: Phase, folder: Path) -> tuple[Params, list[dict[str, Any]]]:
         init_key, train_key = jax.random.split(_phase_key(phase))
         if phase.parent is None:
-            if not self.plan.base.updates:
-                return self.policy.init(init_key), []
             run, params = self.imitator, self.policy.init(init_key)
             hyper = Hyper(learning_rate=self.plan.base.learning_rate, max_gradient=1.0)
             tasks = self.plan.base_weights()
