@@ -100,7 +100,8 @@ def numpy_forward(
     for layer in range(config.layers):
         block = params[f"blocks_{layer}"]
         normed = numpy_norm(x, block["attention_norm"]["scale"])
-        mixed = numpy_attention(normed, block["qkv"]["kernel"], config)
+        kernel = np.concatenate([block["query"]["kernel"], block["key_value"]["kernel"]], axis=1)
+        mixed = numpy_attention(normed, kernel, config)
         x = x + mixed @ block["mix"]["kernel"]
         both = numpy_norm(x, block["mlp_norm"]["scale"]) @ block["gate_up"]["kernel"]
         gate, up = both[:, : config.hidden], both[:, config.hidden :]
@@ -119,6 +120,14 @@ def test_forward_is_that_of_plain_numpy(shape: str) -> None:
     np.testing.assert_allclose(hidden, expected[0], atol=2e-5)
     np.testing.assert_allclose(policy.logits(params, hidden), expected[1], atol=2e-5)
     np.testing.assert_allclose(policy.value(params, hidden), expected[2], atol=2e-5)
+
+
+def test_hidden_states_of_some_slots_are_those_among_all(policy: Policy) -> None:
+    params, tokens = perturbed(policy), words(1, 20)
+    layout = packed(6, 9, 5)
+    slots = jnp.array([3, 0, 19, 19, 8])
+    some = jax.jit(policy.encode)(params, tokens, *layout, slots)
+    np.testing.assert_allclose(some, encode(policy, params, tokens, *layout)[slots], atol=2e-6)
 
 
 def test_logits_of_some_words_are_those_among_all(policy: Policy) -> None:

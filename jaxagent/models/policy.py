@@ -54,13 +54,15 @@ class Policy:
         tokens: Int[Array, " tokens"],
         positions: Int[Array, " tokens"],
         segments: Int[Array, " tokens"],
-    ) -> Float[Array, "tokens width"]:
+        slots: Int[Array, " slots"] | None = None,
+    ) -> Float[Array, "slots width"]:
         """Return the hidden states of a packed row, in the compute type.
 
         `segments` numbers the episodes (contiguous, -1 is padding), `positions` counts from 0
-        inside each. A token sees its own episode up to itself.
+        inside each. A token sees its own episode up to itself. With `slots`, only the hidden
+        states at these places are computed and returned, for less than the whole row costs.
         """
-        return self._apply("encode", params, tokens, positions, segments)
+        return self._apply("encode", params, tokens, positions, segments, slots)
 
     def empty_cache(self, slots: int) -> Cache:
         """Return the cache of a row that has read nothing and may read `slots` tokens."""

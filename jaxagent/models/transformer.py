@@ -166,9 +166,9 @@ class Block(nn.Module):
         config = self.config
         inward = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
         outward = nn.initializers.variance_scaling(0.5 / config.layers, "fan_in", "normal")
-        projections = (config.heads + 2 * config.kv_heads) * config.channels
         self.attention_norm = RMSNorm(config.dtype)
-        self.qkv = self._dense(projections, inward)
+        self.query = self._dense(config.heads * config.channels, inward)
+        self.key_value = self._dense(2 * config.kv_heads * config.channels, inward)
         self.mix = self._dense(config.width, outward)
         self.mlp_norm = RMSNorm(config.dtype)
         self.gate_up = self._dense(2 * config.hidden, inward)
@@ -177,14 +177,20 @@ class Block(nn.Module):
     def _dense(self, features: int, init: nn.initializers.Initializer) -> nn.Dense:
         return nn.Dense(features, use_bias=False, dtype=self.config.dtype, kernel_init=init)
 
-    def project(
+    def ask(
         self, x: Float[Array, "tokens width"], angles: Float[Array, "tokens half"]
-    ) -> tuple[Array, Array, Array]:
-        """Return rotated queries, rotated keys and values, each [tokens, heads, head_dim]."""
-        config = self.config
-        heads = self.qkv(self.attention_norm(x)).reshape(x.shape[0], -1, config.channels)
-        turned = rotate(heads[:, : -config.kv_heads], angles)
-        return turned[:, : config.heads], turned[:, config.heads :], heads[:, -config.kv_heads :]
+    ) -> Float[Array, "tokens heads head_dim"]:
+        """Return rotated queries."""
+        queries = self.query(self.attention_norm(x))
+        return rotate(queries.reshape(x.shape[0], -1, self.config.channels), angles)
+
+    def offer(
+        self, x: Float[Array, "tokens width"], angles: Float[Array, "tokens half"]
+    ) -> tuple[Float[Array, "tokens kv_heads head_dim"], Float[Array, "tokens kv_heads head_dim"]]:
+        """Return rotated keys, and values."""
+        both = self.key_value(self.attention_norm(x))
+        keys, values = jnp.split(both.reshape(x.shape[0], -1, self.config.channels), 2, axis=1)
+        return rotate(keys, angles), values
 
     def finish(
         self, x: Float[Array, "tokens width"], mixed: Float[Array, "tokens channels"]
@@ -230,16 +236,22 @@ class Transformer(nn.Module):
         tokens: Int[Array, " tokens"],
         positions: Int[Array, " tokens"],
         segments: Int[Array, " tokens"],
-    ) -> Float[Array, "tokens width"]:
-        """Return the hidden states of a row that packs whole episodes one after another."""
+        slots: Int[Array, " slots"] | None = None,
+    ) -> Float[Array, "slots width"]:
+        """Return hidden states of a row that packs whole episodes one after another.
+
+        All of them, or those of `slots` only: then the last block, where nothing but keys and
+        values of the other tokens is needed, computes no more.
+        """
         config = self.config
         angles = rotary_angles(positions, config.channels, config.rope_base)
         mask = packed_mask(positions, segments)
         x = self._embed(tokens)
         for block in self.blocks:
-            queries, keys, values = block.project(x, angles)
-            mixed = attend(queries, jnp.moveaxis(keys, 0, -1), jnp.moveaxis(values, 0, -1), mask)
-            x = block.finish(x, mixed)
+            keys, values = (jnp.moveaxis(each, 0, -1) for each in block.offer(x, angles))
+            if block is self.blocks[-1] and slots is not None:
+                x, angles, mask = x[slots], angles[slots], mask[slots]
+            x = block.finish(x, attend(block.ask(x, angles), keys, values, mask))
         return self.final_norm(x)
 
     def extend(
@@ -258,9 +270,10 @@ class Transformer(nn.Module):
         for block, layer_keys, layer_values in zip(
             self.blocks, cache.keys, cache.values, strict=True
         ):
-            queries, keys, values = block.project(x, angles)
+            keys, values = block.offer(x, angles)
             all_keys.append(write(layer_keys, keys, positions))
             all_values.append(write(layer_values, values, positions))
+            queries = block.ask(x, angles)
             x = block.finish(x, attend(queries, all_keys[-1], all_values[-1], mask))
         extended = Cache(tuple(all_keys), tuple(all_values), cache.length + length)
         return self.final_norm(x), extended

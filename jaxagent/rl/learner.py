@@ -287,9 +287,8 @@ def word_outputs(
         tasks: tasks of the rollout that they are parts of.
     """
     packed = batch.packed
-    hidden = jax.vmap(actor.policy.encode, in_axes=(None, 0, 0, 0))(
-        params, packed.tokens, packed.positions, packed.segments
+    hidden = jax.vmap(actor.policy.encode, in_axes=(None, 0, 0, 0, 0))(
+        params, packed.tokens, packed.positions, packed.segments, packed.slot
     )
-    hidden = jnp.take_along_axis(hidden, packed.slot[..., None], axis=1)
     logits = actor.logits(params, hidden, batch.turns_of(tasks))
     return logits, actor.policy.value(params, hidden)
