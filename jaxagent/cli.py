@@ -266,12 +266,16 @@ def _overview() -> str:
 def _prepare_jax() -> None:
     """Keeps compiled programs between runs, and makes every CPU core a device.
 
-    What the environment says already wins.
+    JAX is imported by now and has read its environment variables, which win.
     """
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache / "jaxagent" / "compiled")
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(os.cpu_count() or 1, 8)))
+        jax.config.update("jax_compilation_cache_dir", str(cache / "jaxagent" / "compiled"))
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        with contextlib.suppress(RuntimeError):  # JAX is in use already, with the devices it has
+            jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, 8))
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -29,6 +32,21 @@ def test_envs_as_json(capsys):
     names = [each["name"] for each in content["environments"]]
     assert {"textcraft", "babyai"} <= set(names)
     assert content["interfaces"][0] == "terse" and content["lexicons"][0] == "identity"
+
+
+def test_every_core_is_a_device_and_programs_are_kept(tmp_path):
+    code = (
+        "from jaxagent import cli; import jax; cli._prepare_jax();"
+        "print(jax.device_count(), jax.config.jax_compilation_cache_dir)"
+    )
+    known = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    known |= {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=known, capture_output=True, text=True, check=True
+    )
+    devices, folder = found.stdout.split()
+    assert int(devices) == min(os.cpu_count() or 1, 8)
+    assert folder == str(tmp_path / "jaxagent" / "compiled")
 
 
 def test_evaluate_as_json(capsys):

@@ -112,12 +112,14 @@ class ImitatorState:
         optimiser: state of Adam.
         key: of everything random still to come.
         update: int32[], updates done.
+        updates: int32[], updates of the whole run, which progress is measured by.
     """
 
     params: Params
     optimiser: optax.OptState
     key: jax.Array
     update: Int[Array, ""]
+    updates: Int[Array, ""]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,7 @@ class Imitator:
         clean: learn the experts' words only, from the states that noise leads to; else learn
             the random commands as well, which makes a fluent policy of limited competence.
         minibatch: packed rows of a gradient step.
-        updates: updates of a whole run.
+        updates: updates of a whole run, unless `start` is told another number.
         devices: that share every batch.
     """
 
@@ -143,9 +145,10 @@ class Imitator:
     updates: int = 100
     devices: int = 1
 
-    def start(self, params: Params, key: jax.Array) -> ImitatorState:
-        """The state before the first update."""
-        state = ImitatorState(params, optimiser().init(params), key, jnp.int32(0))
+    def start(self, params: Params, key: jax.Array, updates: int | None = None) -> ImitatorState:
+        """The state before the first of `updates`."""
+        counters = jnp.int32(0), jnp.int32(self.updates if updates is None else updates)
+        state = ImitatorState(params, optimiser().init(params), key, *counters)
         return replicate(state, self.devices)
 
     def __post_init__(self) -> None:
@@ -183,7 +186,7 @@ def imitation_step(
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = (own_key(each, devices) for each in keys)
     suite, window = imitator.actor.suite, share(imitator.window, devices)
-    progress = state.update / imitator.updates
+    progress = state.update / state.updates
     pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)
     trajectory = rollout(Expert(suite, imitator.noise), {}, pool, play_key, window)
     packing = pack(trajectory, window.context, window.words)
@@ -210,7 +213,7 @@ def imitation_step(
     carry = (state.params, state.optimiser, jnp.zeros(2))
     visit = (imitator.minibatch // devices, window.context, window.words)
     params, adam, summed = over_minibatches(order_key, packing, *visit, carry, step, devices)
-    state = ImitatorState(params, adam, key, state.update + 1)
+    state = ImitatorState(params, adam, key, state.update + 1, state.updates)
     tokens = across(packing.useful(window.context) * packing.used * window.context, devices)
     metrics = {"loss": summed[0], "accuracy": summed[1], "tokens": tokens, "progress": progress}
     return state, metrics

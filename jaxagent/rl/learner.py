@@ -41,6 +41,7 @@ class LearnerState:
         optimiser: state of Adam.
         key: of everything random still to come.
         update: int32[], updates done.
+        updates: int32[], updates of the whole run, which progress is measured by.
     """
 
     params: Params
@@ -48,6 +49,7 @@ class LearnerState:
     optimiser: optax.OptState
     key: jax.Array
     update: Int[Array, ""]
+    updates: Int[Array, ""]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ class Learner:
         window: shape of the rollouts.
         algorithm: static parts of the update.
         pool: instances made per update; 0 for four per row.
-        updates: updates of a whole run, which progress is measured by.
+        updates: updates of a whole run, unless `start` is told another number.
         devices: that share every batch; each plays `window.rows / devices` rows.
     """
 
@@ -83,14 +85,15 @@ class Learner:
         """Turns that an update plays."""
         return self.window.rows * self.window.turns
 
-    def start(self, params: Params, key: jax.Array) -> LearnerState:
-        """The state before the first update, with `params` as the base policy too."""
+    def start(self, params: Params, key: jax.Array, updates: int | None = None) -> LearnerState:
+        """The state before the first of `updates`, with `params` as the base policy too."""
         state = LearnerState(
             params=params,
             reference=params if self.algorithm.reference else {},
             optimiser=optimiser().init(params),
             key=key,
             update=jnp.int32(0),
+            updates=jnp.int32(self.updates if updates is None else updates),
         )
         return replicate(state, self.devices)
 
@@ -147,7 +150,7 @@ def train_step(
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = (own_key(each, learner.devices) for each in keys)
     actor, window = learner.actor, share(learner.window, learner.devices)
-    progress = state.update / learner.updates
+    progress = state.update / state.updates
     size = (learner.pool or 4 * learner.window.rows) // learner.devices
     pool = draw_pool(pool_key, actor.suite, curriculum.weights_at(progress), size)
     horizon = curriculum.horizon_at(progress)

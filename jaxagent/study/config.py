@@ -18,6 +18,7 @@ _KINDS = {
     str: "a text",
     bool: "true or false",
     tuple[str, ...]: "a list of texts",
+    tuple[int, ...]: "a list of whole numbers",
     tuple[float, ...]: "a list of numbers",
 }
 
@@ -76,11 +77,12 @@ def _value(kind: Any, value: Any, path: str) -> Any:
         return from_values(typing.cast(type, kind), value, f"{path}.")
     if kind is float and _is_number(value):
         return float(value)
-    if isinstance(value, list) and kind == tuple[float, ...] and all(map(_is_number, value)):
-        return tuple(map(float, value))
-    texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
-    if texts and kind == tuple[str, ...]:
-        return tuple(value)
+    if typing.get_origin(kind) is tuple and isinstance(value, list):
+        each, _ = typing.get_args(kind)
+        try:
+            return tuple(_value(each, item, path) for item in value)
+        except ValueError:
+            raise ValueError(f"{path}={value!r}: expected {_KINDS[kind]}") from None
     if kind is bool and isinstance(value, bool):
         return value
     if kind in (int, str) and isinstance(value, kind) and not isinstance(value, bool):

@@ -54,6 +54,9 @@ class TrainPlan:
     """Named algorithm that the fields below refine."""
     updates: int = 60
     """Updates per stage."""
+    stage_updates: tuple[int, ...] = ()
+    """Updates of a stage on each environment, in the order of the study's tasks, since some need
+    more turns than others; the mixture gets their mean. Empty for `updates` in every stage."""
     rows: int = 256
     """Episodes side by side."""
     turns: int = 24
@@ -68,6 +71,8 @@ class TrainPlan:
     """Discount per turn."""
     lam: float = 0.95
     """Decay of the advantage estimation, per turn."""
+    final_rate: float = 0.1
+    """Share of the learning rate that is left at the end of a stage."""
     clip: float = 0.2
     """Half-width of the ratio's clipping."""
     entropy: float = 0.01
@@ -88,6 +93,8 @@ class EvaluationPlan:
     """Episodes per instance."""
     temperature: float = 1.0
     """At which words are sampled."""
+    context: int = 0
+    """Tokens of an episode at most; 0 for as many as in training. Some interfaces need more."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,8 @@ class StudyPlan:
         _check_option("model", self.model, SIZES)
         _check_option("train.algorithm", self.train.algorithm, ALGORITHMS)
         _check_least("train.updates", self.train.updates, 1)
+        for updates in self.train.stage_updates:
+            _check_least("train.stage_updates", updates, 1)
         _check_least("base.updates", self.base.updates, 0)
         for name in ("instances", "attempts"):
             _check_least(f"evaluation.{name}", getattr(self.evaluation, name), 1)
@@ -131,13 +140,19 @@ class StudyPlan:
             raise ValueError(f"base.noise={self.base.noise}: expected a probability")
         self.base_weights()
         suites = (make_suite(self.tasks), make_suite(self.measured), make_suite(self.demonstrated))
-        stages = (*dict.fromkeys(task.environment for task in suites[0].tasks), MIXTURE)
+        stages = (*self.environments, MIXTURE)
+        if len(self.train.stage_updates) not in (0, len(self.environments)):
+            raise ValueError(
+                f"train.stage_updates={self.train.stage_updates}: expected a number for each of "
+                f"{', '.join(self.environments)}"
+            )
         for arm in self.arms:
             for stage in arm.split("-"):
                 _check_option(f"arms: stage of {arm!r}", stage, stages)
         self.algorithm(), self.hyper()
-        for suite in suites:
-            self.window(self.train.rows, self.train.turns).check(suite)
+        self.window(self.train.rows, self.train.turns).check(suites[0])
+        self.evaluation_window().check(suites[1])
+        self.window(self.base.rows, self.base.turns).check(suites[2])
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -162,6 +177,11 @@ class StudyPlan:
         """A rollout of that size under the study's limits."""
         return Window(rows, turns, self.context, self.action_tokens)
 
+    def evaluation_window(self) -> Window:
+        """A batch of evaluation episodes."""
+        context = self.evaluation.context or self.context
+        return Window(min(self.evaluation.instances, 256), 1, context, self.action_tokens)
+
     def algorithm(self) -> Algorithm:
         """Static parts of the training."""
         base, _ = ALGORITHMS[self.train.algorithm]
@@ -182,8 +202,24 @@ class StudyPlan:
             kl=train.kl or base.weights.kl,
         )
         return base.replace(
-            learning_rate=train.learning_rate, gamma=train.gamma, lam=train.lam, weights=weights
+            learning_rate=train.learning_rate,
+            final_rate=train.final_rate,
+            gamma=train.gamma,
+            lam=train.lam,
+            weights=weights,
         )
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Environments of the training tasks, in their order."""
+        return tuple(dict.fromkeys(task.environment for task in make_suite(self.tasks).tasks))
+
+    def updates_of(self, stage: str) -> int:
+        """Updates of a training stage."""
+        own = self.train.stage_updates or (self.train.updates,) * len(self.environments)
+        if stage == MIXTURE:
+            return round(sum(own) / len(own))
+        return own[self.environments.index(stage)]
 
     def stage_tasks(self, stage: str) -> tuple[str, ...]:
         """Training tasks of a stage."""

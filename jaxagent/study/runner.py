@@ -95,7 +95,6 @@ class Runner:
             Actor(self.policy, self.training_suite),
             self.plan.window(train_plan.rows, train_plan.turns),
             self.plan.algorithm(),
-            updates=train_plan.updates,
             devices=devices_for(train_plan.rows, train_plan.minibatch),
         )
 
@@ -109,8 +108,7 @@ class Runner:
             base.noise,
             base.clean,
             base.minibatch,
-            base.updates,
-            devices_for(base.rows, base.minibatch),
+            devices=devices_for(base.rows, base.minibatch),
         )
 
     def _run_phase(self, phase: Phase) -> None:
@@ -134,10 +132,11 @@ class Runner:
             run, hyper = self.learner, self.plan.hyper()
             tasks = dict.fromkeys(self.plan.stage_tasks(phase.stages[-1]), 1.0)
             params = load_policy(self._folder_of(phase.parent) / "checkpoints", run.actor.suite)[1]
-        advance = self.progress.start(_title(phase), run.updates)
+        updates = self._updates(phase)
+        advance = self.progress.start(_title(phase), updates)
         state, log = train(
             run,
-            run.start(params, train_key),
+            run.start(params, train_key, updates),
             hyper,
             mixture(run.actor.suite, tasks),
             folder,
@@ -148,7 +147,7 @@ class Runner:
     def _measure(self, phase: Phase, params: Params) -> tuple[list[dict[str, Any]], dict[str, str]]:
         plan, suite = self.plan.evaluation, self.evaluation_suite
         actor = Actor(self.policy, suite)
-        window = self.plan.window(min(plan.instances, 256), 1)
+        window = self.plan.evaluation_window()
         total = batches(plan.instances, plan.attempts, window) * len(suite)
         advance = self.progress.start(f"{_title(phase)}: evaluation", total)
         played = play_tasks(
@@ -206,7 +205,11 @@ class Runner:
         return {**place, **values, "task": str(task)}
 
     def _turns(self, phase: Phase) -> int:
-        return self.plan.train.updates * self.learner.turns_per_update if phase.parent else 0
+        return self._updates(phase) * self.learner.turns_per_update if phase.parent else 0
+
+    def _updates(self, phase: Phase) -> int:
+        plan = self.plan
+        return plan.updates_of(phase.stages[-1]) if phase.parent else plan.base.updates
 
     def _folder_of(self, phase: Phase) -> Path:
         return self.folder / "phases" / f"{phase.name}-seed{phase.seed}-{phase.key}"

@@ -19,7 +19,7 @@ from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.study.checkpoint import Checkpoints
 
-CHUNK_SECONDS = 3.0
+CHUNK_SECONDS = 5.0
 SAVE_SECONDS = 60.0
 
 Metrics = dict[str, Any]
@@ -30,7 +30,6 @@ class Run(Protocol):
     """What is trained: a `Learner` or an `Imitator`."""
 
     actor: Actor
-    updates: int
     turns_per_update: int
 
     def run(
@@ -119,19 +118,20 @@ def _train(
     stop: list[int],
 ) -> Any:
     count, saved, saved_at = 1, done, time.monotonic()
-    while done < run.updates:
+    updates = int(state.updates)
+    while done < updates:
         start = time.monotonic()
-        count = min(count, run.updates - done)
+        count = min(count, updates - done)
         state, metrics = run.run(state, hyper, curriculum, count)
         done = int(state.update)
         seconds = time.monotonic() - start
         log.add(_on_host(run, metrics, done, seconds, count))
         report(done, log.metrics[-1])
         late = time.monotonic() - saved_at > SAVE_SECONDS
-        if stop or late or done >= run.updates:
+        if stop or late or done >= updates:
             checkpoints.save(done, state, run.actor.policy, run.actor.suite)
             saved, saved_at = done, time.monotonic()
-        if stop and done < run.updates:
+        if stop and done < updates:
             raise Stopped(f"stopped by signal {stop[0]} behind update {saved}")
         count = _next_count(count, seconds, len(log.metrics))
     if checkpoints.latest() != done:
