@@ -41,7 +41,7 @@ def solve(task: str, algorithm: Algorithm, updates: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("probe", "updates"), [("one-action", 120), ("read", 120), ("delayed", 120), ("remember", 240)]
+    ("probe", "updates"), [("one-action", 120), ("read", 120), ("delayed", 240), ("remember", 240)]
 )
 def test_probe_is_solved(probe, updates):
     assert solve(f"{probe}/easy", Algorithm(epochs=4, minibatch=8), updates) > 0.9
