@@ -15,8 +15,10 @@ from jaxagent.models import ModelConfig, Policy, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.imitation import Expert
 from jaxagent.rl.learner import word_outputs
-from jaxagent.rl.minibatch import gather_minibatch, over_minibatches, pack, shuffled_rows
+from jaxagent.rl.minibatch import gather_minibatch, over_minibatches, shuffled_rows
+from jaxagent.rl.packing import GROUP, OPEN, pack
 from jaxagent.rl.rollout import Window, rollout
+from jaxagent.rl.trajectory import turn_lengths
 
 WINDOW = Window(rows=6, turns=9, context=40)
 TASKS = ("remember/easy", "read/easy+prose", "delayed/easy+renamed+call", "remember/easy+swapped")
@@ -74,51 +76,82 @@ def episodes_of(trajectory, row):
     return episodes
 
 
+def packed_rows(packing, context, words):
+    """All filled packed rows of all groups."""
+    used = np.asarray(packing.layout.used)
+    group = np.repeat(np.arange(len(used)), used)
+    number = np.concatenate([np.arange(count) for count in used])
+    filled = jnp.ones(len(group), bool)
+    batch = gather_minibatch(packing, group, number, filled, context, words)
+    return jax.tree.map(np.asarray, batch)
+
+
 @pytest.mark.parametrize("which", ["demonstrations", "played"])
 @pytest.mark.parametrize("context", [40, 48, 80])
 def test_packed_rows_hold_every_episode_once_and_whole(which, context, request):
     trajectory = request.getfixturevalue(which)
     words = context // 2
-    packing = pack(trajectory, context, words)
-    for row in range(WINDOW.rows):
-        count = int(packing.layout.used[row])
-        batch = gather_minibatch(
-            packing, jnp.full(count, row), jnp.arange(count), jnp.ones(count, bool), context, words
-        )
-        packed = jax.tree.map(np.asarray, batch.packed)
-        found, targets = [], []
-        for r in range(count):
-            for segment in sorted(set(packed.segments[r]) - {-1}):
-                mine = packed.segments[r] == segment
-                assert (np.diff(np.flatnonzero(mine)) == 1).all()
-                np.testing.assert_array_equal(packed.positions[r][mine], np.arange(mine.sum()))
-                found.append(packed.tokens[r][mine].tolist())
-            said = packed.said[r]
-            action = np.asarray(trajectory.turns.action[row])
-            targets += [
-                (r, int(slot), int(action[t, i]))
-                for slot, t, i in zip(
-                    packed.slot[r][said], packed.turn[r][said], packed.place[r][said], strict=True
-                )
-            ]
-        expected = episodes_of(trajectory, row)
-        # The last word said is never read, so it is no input.
-        assert found == [[word for word, _ in episode[:-1]] for episode in expected]
-        assert [word for *_, word in targets] == [w for e in expected for w, said in e if said]
-        for r, slot, word in targets:
-            after = slot + 1
-            if after < context and packed.segments[r][after] == packed.segments[r][slot]:
-                assert packed.tokens[r][after] == word
+    packed = packed_rows(pack(trajectory, context, words), context, words)
+    action = np.asarray(trajectory.turns.action).reshape(-1, trajectory.turns.action.shape[-1])
+    found = []
+    for r, segments in enumerate(packed.segments):
+        said = packed.said[r]
+        slots, targets = packed.slot[r][said], action[packed.turn[r][said], packed.place[r][said]]
+        assert (np.diff(slots) > 0).all()
+        for segment in sorted(set(segments) - {-1}):
+            mine = segments == segment
+            assert (np.diff(np.flatnonzero(mine)) == 1).all()
+            np.testing.assert_array_equal(packed.positions[r][mine], np.arange(mine.sum()))
+            spoken = targets[mine[slots]].tolist()
+            found.append((packed.tokens[r][mine].tolist(), spoken))
+        for slot, word in zip(slots, targets, strict=True):
+            if slot + 1 < context and segments[slot + 1] == segments[slot]:
+                assert packed.tokens[r][slot + 1] == word
+    episodes = [e for row in range(WINDOW.rows) for e in episodes_of(trajectory, row)]
+    # The last word said is never read, so it is no input.
+    expected = [([w for w, _ in e[:-1]], [w for w, said in e if said]) for e in episodes]
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize(("context", "words"), [(40, 20), (80, 40), (60, 16)])
+def test_episodes_go_to_the_fullest_of_the_open_rows_with_room(demonstrations, context, words):
+    """Against a plain reading of the rule, group by group."""
+    packing = pack(demonstrations, context, words)
+    lengths, said = jax.vmap(turn_lengths, in_axes=(0, None))(
+        demonstrations.turns, demonstrations.openings
+    )
+    fresh = np.asarray(demonstrations.turns.fresh)
+    per_group = WINDOW.rows // len(packing.layout.used)
+    assert per_group == np.gcd(WINDOW.rows, GROUP) > 1
+    for group, used in enumerate(packing.layout.used):
+        rows = slice(group * per_group, (group + 1) * per_group)
+        begins = np.flatnonzero(fresh[rows].reshape(-1))
+        sizes = [
+            np.add.reduceat(np.asarray(x)[rows].reshape(-1), begins).tolist()
+            for x in (lengths, said)
+        ]
+        rooms, begun = [], 0
+        for size, count in zip(*sizes, strict=True):
+            fitting = [r for r in rooms if r[0] + size <= context and r[1] + count <= words]
+            if not fitting:
+                if len(rooms) == OPEN:
+                    rooms.remove(max(rooms))
+                fitting, begun = [[0, 0]], begun + 1
+                rooms.append(fitting[0])
+            fullest = max(fitting)
+            fullest[0] += size
+            fullest[1] += count
+        assert used == begun
 
 
 def test_the_packed_pass_gives_the_rollouts_own_numbers(actor, params, played):
     packing = pack(played, WINDOW.context, WINDOW.words)
-    owner, number = shuffled_rows(jax.random.key(0), packing)
-    used = jnp.arange(len(owner)) < packing.used
-    batch = gather_minibatch(packing, owner, number, used, WINDOW.context, WINDOW.words)
+    group, number = shuffled_rows(jax.random.key(0), packing)
+    used = jnp.arange(len(group)) < packing.used
+    batch = gather_minibatch(packing, group, number, used, WINDOW.context, WINDOW.words)
     logits, value = word_outputs(actor, params, batch, played.turns.task)
     choice = jnp.asarray(actor.places)[batch.words_of(played.turns.action)]
-    said = np.asarray(batch.packed.said)
+    said = np.asarray(batch.said)
     assert said.sum() == played.turns.action_length.sum()
     for new, old in (
         (log_prob(logits, choice), played.turns.log_prob),
@@ -159,7 +192,7 @@ def test_minibatches_visit_every_word_once(played):
     ones = jnp.ones_like(played.turns.log_prob)
 
     def count(carry, batch, number):
-        said = jnp.where(batch.packed.said, batch.words_of(ones), 0.0)
+        said = jnp.where(batch.said, batch.words_of(ones), 0.0)
         return carry + jnp.sum(said), number
 
     start = (jnp.float32(0), jnp.int32(0))

@@ -45,6 +45,10 @@ class Policy:
 
     def init(self, key: jax.Array) -> Params:
         """Draw float32 parameters: near-uniform words, near-zero values."""
+        return self._init(key)
+
+    @functools.partial(jax.jit, static_argnums=0)  # else every operation is compiled on its own
+    def _init(self, key: jax.Array) -> Params:
         token = jnp.zeros((1,), jnp.int32)
         return dict(self.module.init(key, token, token, token)["params"])
 

@@ -21,7 +21,8 @@ from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, own_key, replicate, spread
 from jaxagent.rl.learner import Metrics, check_devices, repeat, share, word_outputs
 from jaxagent.rl.loss import imitation_loss
-from jaxagent.rl.minibatch import Minibatch, over_minibatches, pack
+from jaxagent.rl.minibatch import over_minibatches
+from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.rollout import Window, rollout
 
 
@@ -194,15 +195,15 @@ def imitation_step(
     wanted = turns.spoken & (turns.expert[..., None] | (not imitator.clean))
     total = across(jnp.sum(wanted).astype(jnp.float32), devices)
 
-    def loss(params: Params, batch: Minibatch, count: Array) -> tuple[Array, Array]:
+    def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Array]:
         logits, _ = word_outputs(imitator.actor, params, batch, turns.task)
         choice = jnp.asarray(imitator.actor.places)[batch.words_of(turns.action)]
-        counts = batch.packed.said & batch.words_of(wanted)
+        counts = batch.said & batch.words_of(wanted)
         correct = counts & (jnp.argmax(logits, -1) == choice)
         mean = total / count
         return imitation_loss(log_prob(logits, choice), counts, mean), jnp.sum(correct) / total
 
-    def step(carry: tuple, batch: Minibatch, count: Array) -> tuple:
+    def step(carry: tuple, batch: PackedRow, count: Array) -> tuple:
         params, adam, summed = carry
         results = jax.value_and_grad(loss, has_aux=True)(params, batch, count)
         (value, correct), gradient = across(results, devices)

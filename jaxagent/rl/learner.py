@@ -21,7 +21,8 @@ from jaxagent.rl.algorithm import Algorithm, Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, own_key, replicate, spread
 from jaxagent.rl.loss import Words, ppo_loss
-from jaxagent.rl.minibatch import Minibatch, Packing, over_minibatches, pack
+from jaxagent.rl.minibatch import over_minibatches
+from jaxagent.rl.packing import PackedRow, Packing, pack
 from jaxagent.rl.rollout import Window, rollout
 from jaxagent.rl.trajectory import Trajectory
 
@@ -132,6 +133,7 @@ def repeat(
     step: Callable[[State], tuple[State, Metrics]], state: State, count: jax.typing.ArrayLike
 ) -> tuple[State, Metrics]:
     """Applies `step` `count` times, a traced number; returns the state and the metrics' means."""
+    step = jax.jit(step)
     shapes = jax.eval_shape(step, state)[1]
     sums = {name: jnp.zeros(shape.shape, jnp.float32) for name, shape in shapes.items()}
 
@@ -225,7 +227,7 @@ def _improve(
     total = across(total, devices)
     rate = hyper.rate_at(progress)
 
-    def step(carry: tuple, batch: Minibatch, count: Array) -> tuple:
+    def step(carry: tuple, batch: PackedRow, count: Array) -> tuple:
         params, adam, sums = carry
         gradient, parts = jax.grad(_loss, has_aux=True)(
             params, learner, state.reference, packing, credit, batch, hyper, total / count
@@ -252,7 +254,7 @@ def _loss(
     reference: Params,
     packing: Packing,
     credit: tuple[Array, Array],
-    batch: Minibatch,
+    batch: PackedRow,
     hyper: Hyper,
     count: Array,
 ) -> tuple[Float[Array, ""], Metrics]:
@@ -273,13 +275,13 @@ def _loss(
         old_value=batch.words_of(turns.value),
         advantage=batch.words_of(credit[0]),
         target=batch.words_of(credit[1]),
-        said=batch.packed.said,
+        said=batch.said,
     )
     return ppo_loss(words, hyper.weights, count)
 
 
 def word_outputs(
-    actor: Actor, params: Params, batch: Minibatch, tasks: Int[Array, "rows turns"]
+    actor: Actor, params: Params, batch: PackedRow, tasks: Int[Array, "rows turns"]
 ) -> tuple[Float[Array, "rows words vocabulary"], Float[Array, "rows words"]]:
     """Logits and values before every word that a minibatch's rows say.
 
@@ -289,9 +291,8 @@ def word_outputs(
         batch: packed rows.
         tasks: tasks of the rollout that they are parts of.
     """
-    packed = batch.packed
     hidden = jax.vmap(actor.policy.encode, in_axes=(None, 0, 0, 0, 0))(
-        params, packed.tokens, packed.positions, packed.segments, packed.slot
+        params, batch.tokens, batch.positions, batch.segments, batch.slot
     )
     logits = actor.logits(params, hidden, batch.turns_of(tasks))
     return logits, actor.policy.value(params, hidden)
