@@ -1,4 +1,4 @@
-"""What every test stands on: the CPU, a compilation cache of this checkout, hypothesis profiles.
+"""What every test stands on: two CPU devices, a compilation cache of this checkout, hypothesis profiles.
 
 Environment variables are set before jax is imported, so that processes started by tests inherit
 them; what the caller has set already wins. Deleting `.cache/` only makes the next run slower.
@@ -34,6 +34,7 @@ def machine_key() -> str:
 
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax" / machine_key()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

@@ -9,17 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxagent.envs.babyai import BabyAI
+from jaxagent.envs.babyai import BabyAI, original
 from jaxagent.envs.babyai import state as ours
 from jaxagent.envs.babyai.commands import path_of, understand
 from jaxagent.envs.babyai.generator import generate
-from jaxagent.envs.babyai.levels import original_levels
 from jaxagent.envs.babyai.params import make_params
 from jaxagent.envs.babyai.rules import primitive
 from jaxagent.envs.babyai.view import look
 from jaxagent.text import Voice, compile_language
 
-ENV = BabyAI()
+ENV, ORIGINALS = BabyAI(), original()
 LANGUAGE = compile_language([ENV])
 VOICE = Voice(*[jnp.int32(0)] * 4)
 BATCH = 48
@@ -194,7 +193,7 @@ def test_a_macro_is_its_primitives_up_to_the_first_without_effect() -> None:
 
 def test_a_macro_stops_when_the_mission_is_over() -> None:
     """The text version walks on through the door it was to open, and loses the success."""
-    level = original_levels()["OpenRedDoor"]
+    level = ORIGINALS.levels["OpenRedDoor"]
     state = pick(_reset(jax.random.split(jax.random.key(0), BATCH), level.params)[0], 0)
     for _ in range(level.turn_limit):
         transition = _step(state, _expert(state, None), None)
@@ -274,9 +273,6 @@ def test_bad_knobs_are_named(knobs: dict) -> None:
 def test_a_level_that_does_not_fit_is_named() -> None:
     with pytest.raises(ValueError, match="'medium' needs 9"):
         BabyAI(size=8, objects=20)
-
-
-ORIGINALS = BabyAI(size=22, objects=40, clauses=4, levels=original_levels())
 
 
 @pytest.mark.slow

@@ -116,6 +116,22 @@ def test_shipped_plans_are_read_back_as_they_are(name):
         ({"name": "x", "tasks": ["babyai/easy"], "train": {"rows": 1.5}}, "train.rows=1.5"),
         ({"name": "x", "tasks": ["babyai/easy"], "arms": ["textcraft"]}, "expected one of babyai"),
         ({"name": "../x", "tasks": ["babyai/easy"]}, "name='../x'"),
+        (
+            {"name": "x", "tasks": ["babyai/easy"], "train": {"stage_updates": [1, 2]}},
+            r"train.stage_updates=\(1, 2\): expected a number for each of babyai",
+        ),
+        (
+            {"name": "x", "tasks": ["babyai/easy"], "train": {"stage_updates": [0]}},
+            "train.stage_updates=0: expected at least 1",
+        ),
+        (
+            {"name": "x", "tasks": ["babyai/easy"], "train": {"stage_updates": [1.5]}},
+            "expected a list of whole numbers",
+        ),
+        (
+            {"name": "x", "tasks": ["babyai/easy"], "evaluation": {"context": 40}},
+            "context=40: an opening",
+        ),
     ],
 )
 def test_bad_plans_name_the_field(values, message):

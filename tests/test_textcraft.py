@@ -268,7 +268,7 @@ def test_plans_have_few_further_ingredients() -> None:
 
 
 def test_drawn_recipes_need_few_crafts() -> None:
-    commands, _, _, terminated, _ = expert_games("textcraft-procedural", "hard")
+    commands, _, _, terminated, _ = expert_games("textcraft_procedural", "hard")
     for played, turns in zip(commands, _turns(terminated), strict=True):
         crafted = Counter(played[:turns][played[:turns, 0] >= 3, 2].tolist())
         assert max(crafted.values()) <= 3

@@ -63,6 +63,8 @@ def _attribute_problems(environment: Environment) -> Iterator[str]:
 
 def _word_problems(environment: Environment) -> Iterator[str]:
     schema = environment.schema
+    if "-" in environment.name:
+        yield f"name {environment.name!r}: expected no '-', which joins names to sequences"
     for name in (environment.name, *environment.levels):
         if set(name) & set("+/,") or name.split() != [name]:
             yield f"name {name!r}: expected a word without '+', '/' and ','"

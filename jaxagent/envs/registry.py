@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxagent.envs.babyai import BabyAI
+from jaxagent.envs.babyai import BabyAI, original
 from jaxagent.envs.environment import Environment
 from jaxagent.envs.textcraft import minecraft, procedural
 
@@ -10,4 +10,5 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     minecraft(),
     procedural(),
     BabyAI(),
+    original(),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -143,14 +143,30 @@ class Suite:
         """How the task with this number is put into words."""
         return jax.tree.map(lambda table: jnp.asarray(table)[task], self.voices)
 
-    def reset(self, key: jax.Array, task: Int[Array, ""]) -> tuple[Instance, Message]:
-        """A new instance of the task and its first message, of `first_tokens`."""
-        made = [e.reset(key, self._params(i, task)) for i, e in enumerate(self.environments)]
+    def reset(
+        self,
+        key: jax.Array,
+        task: Int[Array, ""],
+        needed: Bool[Array, " environments"] | None = None,
+    ) -> tuple[Instance, Message]:
+        """A new instance of the task and its first message, of `first_tokens`.
+
+        A caller who maps over tasks may tell which environments own any of them (`owners`): worlds
+        of the others, which would have no meaning, are not made then.
+        """
+        made = [
+            _only_if(None if needed is None else needed[i], e.reset, key, self._params(i, task))
+            for i, e in enumerate(self.environments)
+        ]
         instance = Instance(task=task, states=tuple(state for state, _ in made))
         facts = self._of_owner(task, self._aligned([facts for _, facts in made]))
         listed = jnp.asarray(self.listings)[task] >= LISTINGS.index("first")
         listed &= jnp.asarray(self.listings)[task] != LISTINGS.index("on_error")
         return instance, self._message(instance, facts, listed, self.first_tokens)
+
+    def owners(self, tasks: Int[Array, " n"]) -> Bool[Array, " environments"]:
+        """Which environments own any of the tasks."""
+        return jnp.zeros(len(self.environments), bool).at[jnp.asarray(self.owner)[tasks]].set(True)
 
     def act(self, instance: Instance, tokens: Int[Array, " size"]) -> Step:
         """Reads an action, carries it out and puts the outcome into words of `step_tokens`."""
@@ -266,6 +282,15 @@ class Suite:
             )
             for owner, task in self._pairs
         )
+
+
+def _only_if(condition: jax.Array | None, function: Callable[..., Any], *args: Any) -> Any:
+    """The function's result where the condition holds or is None; else zeros, uncomputed."""
+    if condition is None:
+        return function(*args)
+    shapes = jax.eval_shape(function, *args)
+    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.cond(condition, function, lambda *_: blank, *args)
 
 
 def make_suite(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple, Protocol
 
 import jax
@@ -18,6 +18,9 @@ from jaxagent.text import END
 
 PIECE = 6
 """Words read in one go. Longer messages take several, and the longest of a batch decides."""
+
+STRAGGLERS = 4
+"""Once at most one row in so many still speaks, these go on in a batch of their own."""
 
 FORBIDDEN = -1e9
 """Logit of a word that the row's lexicon does not know."""
@@ -39,6 +42,31 @@ class Spoken(NamedTuple):
     log_prob: jax.Array
     value: jax.Array
     expert: jax.Array
+
+
+class _Speech(NamedTuple):
+    """Rows in the middle of their actions.
+
+    Attributes:
+        place: int32[], words that have been said.
+        alive: bool[some], rows that have not ended their action.
+        hidden: [some, width], behind their last word.
+        cache: leading axis [some].
+        spoken: of all rows; its grids are [action, rows].
+    """
+
+    place: jax.Array
+    alive: jax.Array
+    hidden: jax.Array
+    cache: Cache
+    spoken: Spoken
+
+
+class _Chance(NamedTuple):
+    """What chance decides an action with: float32[action, rows] in [0, 1), and a temperature."""
+
+    uniform: jax.Array
+    temperature: jax.typing.ArrayLike
 
 
 class Player(Protocol):
@@ -196,45 +224,75 @@ class Actor:
             size: most words of an action.
             temperature: of the distribution that is sampled; `log_prob` is that at 1.
         """
-        rows, task = instance.task.shape[0], instance.task
-
-        def speaking(carry: tuple) -> jax.Array:
-            return (carry[0] < size) & jnp.any(carry[1])
-
-        def say_word(carry: tuple) -> tuple:
-            place, alive, hidden, cache, spoken = carry
-            logits = self.logits(params, hidden, task)
-            uniform = jax.random.uniform(jax.random.fold_in(key, place), (rows,))
-            choice = sample(uniform, logits / temperature)
-            token = jnp.asarray(self.words)[choice]
-            spoken = Spoken(
-                tokens=spoken.tokens.at[place].set(jnp.where(alive, token, 0)),
-                length=spoken.length + alive,
-                log_prob=spoken.log_prob.at[place].set(log_prob(logits, choice)),
-                value=spoken.value.at[place].set(self.policy.value(params, hidden)),
-                expert=spoken.expert,
-            )
-            alive &= token != END
-            going_on = jnp.any(alive) & (place + 1 < size)
-            hidden, cache = jax.lax.cond(
-                going_on,
-                lambda cache: self._read_word(params, cache, token, alive),
-                lambda cache: (hidden, cache),
-                cache,
-            )
-            return place + 1, alive, hidden, cache, spoken
-
-        nothing = Spoken(
-            tokens=jnp.zeros((size, rows), jnp.int32),
-            length=jnp.zeros(rows, jnp.int32),
-            log_prob=jnp.zeros((size, rows)),
-            value=jnp.zeros((size, rows)),
-            expert=jnp.zeros(rows, bool),
+        rows = len(active)
+        few = -(-rows // STRAGGLERS)
+        chance = _Chance(jax.random.uniform(key, (size, rows)), temperature)
+        speech = _Speech(jnp.int32(0), active, hidden, cache, _nothing_said(size, rows))
+        everyone = jnp.arange(rows)
+        speech = self._say_words(params, speech, instance.task, everyone, chance, few)
+        last = jnp.argsort(~speech.alive)[:few]
+        pick = partial(jax.tree.map, lambda x: x[last])
+        rest = _Speech(
+            speech.place, *pick((speech.alive, speech.hidden, speech.cache)), speech.spoken
         )
-        start = (jnp.int32(0), active, hidden, cache, nothing)
-        *_, cache, spoken = jax.lax.while_loop(speaking, say_word, start)
+        rest = self._say_words(params, rest, instance.task[last], last, chance, 0)
+        cache = jax.tree.map(
+            lambda all_, some: all_.at[last].set(some, unique_indices=True),
+            speech.cache,
+            rest.cache,
+        )
+        spoken = rest.spoken
         grids = {name: getattr(spoken, name).T for name in ("tokens", "log_prob", "value")}
         return spoken._replace(**grids), cache
+
+    def _say_words(
+        self,
+        params: Params,
+        speech: _Speech,
+        task: Int[Array, " some"],
+        index: Int[Array, " some"],
+        chance: _Chance,
+        enough: int,
+    ) -> _Speech:
+        """Says words in the rows numbered `index`, until at most `enough` of them go on."""
+        size = len(chance.uniform)
+
+        def going_on(speech: _Speech) -> jax.Array:
+            return (speech.place < size) & (jnp.sum(speech.alive) > enough)
+
+        def say(speech: _Speech) -> _Speech:
+            return self._say_word(params, speech, task, index, chance)
+
+        return jax.lax.while_loop(going_on, say, speech)
+
+    def _say_word(
+        self,
+        params: Params,
+        speech: _Speech,
+        task: Int[Array, " some"],
+        index: Int[Array, " some"],
+        chance: _Chance,
+    ) -> _Speech:
+        place, alive, hidden, cache, spoken = speech
+        logits = self.logits(params, hidden, task)
+        choice = sample(chance.uniform[place, index], logits / chance.temperature)
+        token = jnp.asarray(self.words)[choice]
+        here = (place, index)
+        spoken = Spoken(
+            tokens=spoken.tokens.at[here].set(jnp.where(alive, token, 0)),
+            length=spoken.length.at[index].add(alive),
+            log_prob=spoken.log_prob.at[here].set(log_prob(logits, choice)),
+            value=spoken.value.at[here].set(self.policy.value(params, hidden)),
+            expert=spoken.expert,
+        )
+        alive &= token != END
+        hidden, cache = jax.lax.cond(
+            jnp.any(alive) & (place + 1 < len(chance.uniform)),
+            lambda cache: self._read_word(params, cache, token, alive),
+            lambda cache: (hidden, cache),
+            cache,
+        )
+        return _Speech(place + 1, alive, hidden, cache, spoken)
 
     def _read_word(
         self, params: Params, cache: Cache, token: jax.Array, alive: jax.Array
@@ -244,6 +302,16 @@ class Actor:
             params, cache, token[:, None], alive.astype(jnp.int32)
         )
         return hidden[:, 0], cache
+
+
+def _nothing_said(size: int, rows: int) -> Spoken:
+    return Spoken(
+        tokens=jnp.zeros((size, rows), jnp.int32),
+        length=jnp.zeros(rows, jnp.int32),
+        log_prob=jnp.zeros((size, rows)),
+        value=jnp.zeros((size, rows)),
+        expert=jnp.zeros(rows, bool),
+    )
 
 
 def _whole_pieces(size: int) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -24,6 +25,7 @@ from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.rollout import Window, rollout
+from jaxagent.text import NONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +36,19 @@ class Expert:
         suite: the tasks.
         noise: probability of a random valid command instead of the expert's. What follows is
             still the expert's answer to the state that the noise led to.
+        slips: probability of the expert's command with one argument replaced by a random one of
+            its category, most often an invalid command; so errors are shown, and how to go on.
     """
 
     suite: Suite
     noise: float = 0.0
+    slips: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.noise <= 1.0:
-            raise ValueError(f"noise={self.noise}: expected a probability")
+        if self.noise < 0 or self.slips < 0 or self.noise + self.slips > 1:
+            raise ValueError(
+                f"noise={self.noise}, slips={self.slips}: expected probabilities of sum at most 1"
+            )
 
     def empty_cache(self, slots: int) -> Cache:
         """A memory that only counts words."""
@@ -76,7 +83,7 @@ class Expert:
         size: int,
         temperature: jax.typing.ArrayLike,
     ) -> tuple[Spoken, Cache]:
-        """Says the expert's command, or with probability `noise` a random valid one."""
+        """Says the expert's command, or one that noise or a slip puts in its place."""
         del params, hidden, temperature
         keys = jax.random.split(key, len(active))
         command, expert = jax.vmap(self.command)(keys, instance)
@@ -94,14 +101,43 @@ class Expert:
     ) -> tuple[Int[Array, " row"], Bool[Array, ""]]:
         """A command of one row, and whether it is the expert's."""
         command = self.suite.expert(instance)
-        if not self.noise:
-            return command, jnp.bool_(True)
-        noise_key, choice_key = jax.random.split(key)
-        commands, valid = self.suite.valid_commands(instance)
-        weights = jax.random.uniform(choice_key, valid.shape)
-        random = commands[jnp.argmax(jnp.where(valid, weights, -1.0))]
-        noisy = (jax.random.uniform(noise_key) < self.noise) & jnp.any(valid)
-        return jnp.where(noisy, random, command), ~noisy
+        chance_key, choice_key, slip_key = jax.random.split(key, 3)
+        chance, noisy, said = jax.random.uniform(chance_key), jnp.bool_(False), command
+        if self.noise:
+            commands, valid = self.suite.valid_commands(instance)
+            weights = jax.random.uniform(choice_key, valid.shape)
+            random = commands[jnp.argmax(jnp.where(valid, weights, -1.0))]
+            noisy = (chance < self.noise) & jnp.any(valid)
+            said = jnp.where(noisy, random, said)
+        if self.slips:
+            slipped = (chance >= self.noise) & (chance < self.noise + self.slips)
+            wrong = self._slip(slip_key, instance, command)
+            said = jnp.where(slipped, wrong, said)
+            noisy |= slipped & jnp.any(wrong != command)
+        return said, ~noisy
+
+    def _slip(
+        self, key: jax.Array, instance: Instance, command: Int[Array, " row"]
+    ) -> Int[Array, " row"]:
+        """The command with one argument, if it has any, replaced by one of the same category."""
+        place_key, value_key = jax.random.split(key)
+        weights = jax.random.uniform(place_key, command.shape).at[0].set(-1.0)
+        place = jnp.argmax(jnp.where(command == NONE, -1.0, weights))
+        owner = jnp.asarray(self.suite.owner)[instance.task]
+        low, high = jnp.asarray(self._spans)[owner, command[place]]
+        value = low + (jax.random.uniform(value_key) * (high - low)).astype(jnp.int32)
+        return command.at[place].set(jnp.where(place > 0, value, command[place]))
+
+    @cached_property
+    def _spans(self) -> np.ndarray:
+        """int32[environments, concepts, 2]: span of the category of every concept."""
+        schemas = [each.schema for each in self.suite.environments]
+        table = np.zeros((len(schemas), max(len(s.concepts) for s in schemas), 2), np.int32)
+        for own, schema in zip(table, schemas, strict=True):
+            own[: len(schema.concepts)] = np.array([*schema.spans.values()])[
+                schema.concept_category
+            ]
+        return table
 
 
 @flax.struct.dataclass
@@ -131,8 +167,9 @@ class Imitator:
         actor: the policy in the suite.
         window: shape of the demonstrations that an update plays.
         noise: of the demonstrations, the probability of a random valid command.
+        slips: of the demonstrations, the probability of a mistake in an argument.
         clean: learn the experts' words only, from the states that noise leads to; else learn
-            the random commands as well, which makes a fluent policy of limited competence.
+            the others as well, which makes a fluent policy of limited competence.
         minibatch: packed rows of a gradient step.
         updates: updates of a whole run, unless `start` is told another number.
         devices: that share every batch.
@@ -141,6 +178,7 @@ class Imitator:
     actor: Actor
     window: Window = Window(rows=128, turns=16)
     noise: float = 0.2
+    slips: float = 0.0
     clean: bool = True
     minibatch: int = 32
     updates: int = 100
@@ -189,7 +227,7 @@ def imitation_step(
     suite, window = imitator.actor.suite, share(imitator.window, devices)
     progress = state.update / state.updates
     pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)
-    trajectory = rollout(Expert(suite, imitator.noise), {}, pool, play_key, window)
+    trajectory = rollout(Expert(suite, imitator.noise, imitator.slips), {}, pool, play_key, window)
     packing = pack(trajectory, window.context, window.words)
     turns = trajectory.turns
     wanted = turns.spoken & (turns.expert[..., None] | (not imitator.clean))

@@ -25,7 +25,7 @@ from jaxagent.rl.rollout import Window, rollout
 from jaxagent.study.files import write_json
 from jaxagent.study.originals import original_rate
 
-TASKS = ("textcraft/easy", "textcraft-procedural/easy", "babyai/easy")
+TASKS = ("textcraft/easy", "textcraft_procedural/easy", "babyai/easy")
 TRAINED = ("textcraft/easy", "babyai/easy")
 CONTEXTS = {"textcraft/easy": 96, "babyai/easy": 256}
 TURNS = 16

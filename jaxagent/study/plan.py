@@ -33,6 +33,9 @@ class BasePlan:
     """Updates; each plays fresh demonstrations and passes over them once. 0 leaves it untrained."""
     noise: float = 0.2
     """Probability of a random valid command instead of the expert's."""
+    slips: float = 0.0
+    """Probability of the expert's command with a mistake in one argument: shows errors, and how to
+    go on behind them."""
     clean: bool = True
     """Learn the experts' commands only; if not, the random ones too, which makes a policy that
     speaks well and knows little."""
@@ -136,8 +139,13 @@ class StudyPlan:
             _check_least(f"evaluation.{name}", getattr(self.evaluation, name), 1)
         if self.evaluation.temperature <= 0:
             raise ValueError(f"evaluation.temperature={self.evaluation.temperature}: expected > 0")
-        if not 0.0 <= self.base.noise <= 1.0:
-            raise ValueError(f"base.noise={self.base.noise}: expected a probability")
+        for name in ("noise", "slips"):
+            value = getattr(self.base, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"base.{name}={value}: expected a probability")
+        if self.base.noise + self.base.slips > 1:
+            both = f"base.noise={self.base.noise}, base.slips={self.base.slips}"
+            raise ValueError(f"{both}: expected at most 1 together")
         self.base_weights()
         suites = (make_suite(self.tasks), make_suite(self.measured), make_suite(self.demonstrated))
         stages = (*self.environments, MIXTURE)

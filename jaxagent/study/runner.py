@@ -106,6 +106,7 @@ class Runner:
             Actor(self.policy, make_suite(self.plan.demonstrated)),
             self.plan.window(base.rows, base.turns),
             base.noise,
+            base.slips,
             base.clean,
             base.minibatch,
             devices=devices_for(base.rows, base.minibatch),

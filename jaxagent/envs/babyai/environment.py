@@ -15,7 +15,7 @@ from jaxagent.envs.babyai.commands import listed, options, path_of, understand
 from jaxagent.envs.babyai.expert import advise
 from jaxagent.envs.babyai.generator import generate
 from jaxagent.envs.babyai.layout import DOORS
-from jaxagent.envs.babyai.levels import DIFFICULTIES
+from jaxagent.envs.babyai.levels import DIFFICULTIES, original_levels
 from jaxagent.envs.babyai.messages import mission_facts, objection, observation, outcome
 from jaxagent.envs.babyai.params import Params
 from jaxagent.envs.babyai.rules import NO_ACTION, execute, reward
@@ -113,6 +113,12 @@ class BabyAI:
         mixed = (values + jnp.uint32(0x9E3779B9)) * weights
         mixed = (mixed ^ (mixed >> 15)) * jnp.uint32(0x85EBCA6B)
         return jnp.sum(mixed ^ (mixed >> 13), dtype=jnp.uint32)
+
+
+def original() -> BabyAI:
+    """BabyAI's own levels by their names, in the room that the largest of them needs."""
+    levels = original_levels()
+    return BabyAI(size=22, objects=40, clauses=4, levels=levels, name="babyai_original")
 
 
 _settled = jax.lax.optimization_barrier

@@ -143,4 +143,4 @@ def minecraft() -> TextCraft:
 
 def procedural() -> TextCraft:
     """TextCraft with recipes drawn for every episode: nothing can be known beforehand."""
-    return TextCraft("textcraft-procedural", Procedural(), PROCEDURAL_LEVELS)
+    return TextCraft("textcraft_procedural", Procedural(), PROCEDURAL_LEVELS)
