@@ -1,4 +1,4 @@
-"""What every test stands on: two CPU devices, a compilation cache of this checkout, hypothesis profiles.
+"""What every test stands on: two CPU devices, a cache of this checkout, hypothesis profiles.
 
 Environment variables are set before jax is imported, so that processes started by tests inherit
 them; what the caller has set already wins. Deleting `.cache/` only makes the next run slower.

@@ -11,6 +11,7 @@ import pytest
 from probes import PROBES
 
 from jaxagent.envs import make_suite
+from jaxagent.envs.pool import evaluation_keys
 from jaxagent.models import ModelConfig, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
@@ -144,6 +145,19 @@ def test_experts_solve_their_tasks_in_evaluation_and_random_commands_do_not():
     assert expert.success.shape == (100, 3) and expert.success.all()
     assert (expert.turns == 3).all() and not expert.invalid.any()
     assert 0.05 < random.success.mean() < 0.4
+
+
+def test_instances_are_counted_from_the_first_that_is_asked_for():
+    suite = make_suite(["read/easy"], PROBES)
+    seen = set()
+    for first in (0, 1, 2, 3, 64, 1000):
+        script = evaluate(Expert(suite), {}, 0, 8, 1, Window(8, 6, 32), first=first)[1]
+        opening = suite.reset(evaluation_keys(1, first)[0], jnp.int32(0))[1]
+        np.testing.assert_array_equal(script.opening.tokens, opening.tokens)
+        seen.add(tuple(opening.tokens.tolist()))
+    assert len(seen) > 1
+    with pytest.raises(ValueError, match="first=-1: expected 0"):
+        evaluate(Expert(suite), {}, 0, 8, 1, WINDOW, first=-1)
 
 
 def test_curricula_weigh_tasks_over_progress():

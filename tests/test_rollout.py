@@ -227,6 +227,27 @@ def test_noisy_commands_are_marked(demonstrations, actor, pool):
     assert clean.turns.expert.all() and clean.turns.success[finished].all() and finished.any()
 
 
+def test_slips_change_one_argument_for_one_of_its_category(actor, pool):
+    """And are labelled as not the expert's, unless they happen to say the same."""
+    schema = actor.suite.environments[0].schema
+    expert, slipping = Expert(actor.suite), Expert(actor.suite, slips=1.0)
+    right, _ = jax.vmap(expert.command)(jax.random.split(jax.random.key(0), 12), pool.instances)
+    changed = 0
+    for seed in range(8):
+        keys = jax.random.split(jax.random.key(seed), 12)
+        said, as_expert = jax.vmap(slipping.command)(keys, pool.instances)
+        different = np.asarray(said != right)
+        np.testing.assert_array_equal(different.any(axis=1), ~np.asarray(as_expert))
+        assert not different[:, 0].any() and (different.sum(axis=1) <= 1).all()
+        kinds = schema.concept_category
+        for row, column in zip(*np.nonzero(different), strict=True):
+            assert kinds[said[row, column]] == kinds[right[row, column]]
+        changed += different.any(axis=1).mean()
+    assert changed / 8 > 0.2
+    with pytest.raises(ValueError, match=r"noise=0.6, slips=0.5: expected probabilities"):
+        Expert(actor.suite, 0.6, 0.5)
+
+
 def test_a_context_that_cannot_hold_an_opening_is_refused(actor):
     with pytest.raises(ValueError, match="context=8: an opening of up to"):
         Window(context=8).check(actor.suite)

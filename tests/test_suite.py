@@ -433,6 +433,20 @@ def test_a_pool_is_filled_by_its_keys():
         )
 
 
+def test_a_pool_makes_no_worlds_that_no_task_of_it_needs():
+    suite = suite_of("read/easy", "ledger/easy")
+    keys = pool.evaluation_keys(3)
+    filled = jax.jit(partial(pool.fill_pool, suite))(keys, jnp.zeros(3, int))
+    for n in range(3):
+        instance, message = compiled(suite, "reset")(keys[n], 0)
+        jax.tree.map(np.testing.assert_array_equal, at(filled.messages, n), message)
+        jax.tree.map(
+            np.testing.assert_array_equal, at(filled.instances.states[0], n), instance.states[0]
+        )
+    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(filled.instances.states[1]))
+    assert any(np.asarray(leaf).any() for leaf in jax.tree.leaves(instance.states[1]))
+
+
 # Random play: nothing that can be said may crash or corrupt an environment.
 
 

@@ -129,8 +129,9 @@ def evaluate(
     temperature: float = 1.0,
     report: Callable[[int], None] | None = None,
     devices: int = 1,
+    first: int = 0,
 ) -> tuple[Outcome, Script]:
-    """Plays the first `instances` held-out instances of a task, each `attempts` times.
+    """Plays `instances` held-out instances of a task, each `attempts` times.
 
     Every policy is measured on the same instances, and no training key makes one of them.
 
@@ -145,6 +146,7 @@ def evaluate(
         temperature: at which they are sampled.
         report: called with the number of episodes behind each batch.
         devices: that share every batch.
+        first: number of the first instance; they go on from there.
 
     Returns:
         NumPy arrays [instances, attempts], and the words of the first attempt at the first
@@ -152,6 +154,8 @@ def evaluate(
     """
     if instances < 1 or attempts < 1:
         raise ValueError(f"instances={instances}, attempts={attempts}: expected at least 1")
+    if not 0 <= first < 2**31:
+        raise ValueError(f"first={first}: expected 0 to 2**31 - 1")
     window.check(player.suite)
     rows = window.rows
     if rows % devices:
@@ -162,7 +166,7 @@ def evaluate(
     for attempt in range(attempts):
         for batch in range(batches):
             key = jax.random.fold_in(jax.random.key(seed), attempt * batches + batch)
-            start = jnp.uint32(batch * rows)
+            start = jnp.uint32(first + batch * rows)
             traced = (params, task, start, key, temperature)
             played = _play_batch(player, window, devices, *traced)
             outcomes.append(played[0])

@@ -14,6 +14,7 @@ from rich.table import Table
 from jaxagent.envs import make_suite
 from jaxagent.models import Params
 from jaxagent.rl.actor import Player
+from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import Outcome, Script, evaluate
 from jaxagent.rl.rollout import Window
 from jaxagent.study.console import ConsoleProgress
@@ -96,9 +97,8 @@ def measure(
     advance = progress.start(
         f"evaluating {policy}", batches(instances, attempts, window) * len(suite)
     )
-    played = play_tasks(
-        player, params, instances, attempts, window, advance, seed=seed, temperature=temperature
-    )
+    options = {"seed": seed, "temperature": temperature, "devices": devices_for(window.rows)}
+    played = play_tasks(player, params, instances, attempts, window, advance, **options)
     return [each for name, (outcome, _) in played for each in measurements(name, outcome)]
 
 

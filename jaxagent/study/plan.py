@@ -92,6 +92,8 @@ class EvaluationPlan:
     """Tasks that every policy is measured on; empty for the training tasks."""
     instances: int = 128
     """Instances per task."""
+    first: int = 0
+    """Number of the first instance: measure on others than settings were tuned on."""
     attempts: int = 2
     """Episodes per instance."""
     temperature: float = 1.0
@@ -137,6 +139,8 @@ class StudyPlan:
         _check_least("base.updates", self.base.updates, 0)
         for name in ("instances", "attempts"):
             _check_least(f"evaluation.{name}", getattr(self.evaluation, name), 1)
+        if not 0 <= self.evaluation.first < 2**31:
+            raise ValueError(f"evaluation.first={self.evaluation.first}: expected 0 to 2**31 - 1")
         if self.evaluation.temperature <= 0:
             raise ValueError(f"evaluation.temperature={self.evaluation.temperature}: expected > 0")
         for name in ("noise", "slips"):

@@ -160,6 +160,7 @@ class Runner:
             advance,
             temperature=plan.temperature,
             devices=devices_for(window.rows),
+            first=plan.first,
         )
         rows, transcripts = [], {}
         for number, (name, (outcome, script)) in enumerate(played):
