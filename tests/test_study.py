@@ -12,6 +12,8 @@ from jaxagent.study.config import from_values
 from jaxagent.study.plan import StudyPlan
 from jaxagent.study.runner import Runner
 
+pytestmark = pytest.mark.slow  # three programs to compile
+
 TASKS = ["textcraft/easy", "textcraft/easy+renamed"]
 PLAN = {
     "name": "small",
