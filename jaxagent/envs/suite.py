@@ -155,7 +155,9 @@ class Suite:
         of the others, which would have no meaning, are not made then.
         """
         made = [
-            _only_if(None if needed is None else needed[i], e.reset, key, self._params(i, task))
+            _zeros_unless(
+                None if needed is None else needed[i], e.reset, key, self._params(i, task)
+            )
             for i, e in enumerate(self.environments)
         ]
         instance = Instance(task=task, states=tuple(state for state, _ in made))
@@ -284,7 +286,7 @@ class Suite:
         )
 
 
-def _only_if(condition: jax.Array | None, function: Callable[..., Any], *args: Any) -> Any:
+def _zeros_unless(condition: jax.Array | None, function: Callable[..., Any], *args: Any) -> Any:
     """The function's result where the condition holds or is None; else zeros, uncomputed."""
     if condition is None:
         return function(*args)

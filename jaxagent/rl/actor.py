@@ -44,22 +44,26 @@ class Spoken(NamedTuple):
     expert: jax.Array
 
 
-class _Speech(NamedTuple):
-    """Rows in the middle of their actions.
+class _Speakers(NamedTuple):
+    """Rows in the middle of their actions, all of a batch or some; a leading axis [some].
 
     Attributes:
-        place: int32[], words that have been said.
+        index: int32[some], their places in the batch.
+        task: int32[some].
         alive: bool[some], rows that have not ended their action.
         hidden: [some, width], behind their last word.
-        cache: leading axis [some].
-        spoken: of all rows; its grids are [action, rows].
+        cache: what they have read.
     """
 
-    place: jax.Array
+    index: jax.Array
+    task: jax.Array
     alive: jax.Array
     hidden: jax.Array
     cache: Cache
-    spoken: Spoken
+
+
+_Speech = tuple[jax.Array, _Speakers, Spoken]
+"""Words said so far, int32[]; who speaks; and what the whole batch said, grids [action, rows]."""
 
 
 class _Chance(NamedTuple):
@@ -227,53 +231,34 @@ class Actor:
         rows = len(active)
         few = -(-rows // STRAGGLERS)
         chance = _Chance(jax.random.uniform(key, (size, rows)), temperature)
-        speech = _Speech(jnp.int32(0), active, hidden, cache, _nothing_said(size, rows))
-        everyone = jnp.arange(rows)
-        speech = self._say_words(params, speech, instance.task, everyone, chance, few)
-        last = jnp.argsort(~speech.alive)[:few]
-        pick = partial(jax.tree.map, lambda x: x[last])
-        rest = _Speech(
-            speech.place, *pick((speech.alive, speech.hidden, speech.cache)), speech.spoken
-        )
-        rest = self._say_words(params, rest, instance.task[last], last, chance, 0)
+        speakers = _Speakers(jnp.arange(rows), instance.task, active, hidden, cache)
+        start = (jnp.int32(0), speakers, _nothing_said(size, rows))
+        place, speakers, spoken = self._say_words(params, start, chance, few)
+        last = jnp.argsort(~speakers.alive)[:few]
+        rest = jax.tree.map(lambda x: x[last], speakers)
+        _, rest, spoken = self._say_words(params, (place, rest, spoken), chance, 0)
         cache = jax.tree.map(
             lambda all_, some: all_.at[last].set(some, unique_indices=True),
-            speech.cache,
+            speakers.cache,
             rest.cache,
         )
-        spoken = rest.spoken
         grids = {name: getattr(spoken, name).T for name in ("tokens", "log_prob", "value")}
         return spoken._replace(**grids), cache
 
-    def _say_words(
-        self,
-        params: Params,
-        speech: _Speech,
-        task: Int[Array, " some"],
-        index: Int[Array, " some"],
-        chance: _Chance,
-        enough: int,
-    ) -> _Speech:
-        """Says words in the rows numbered `index`, until at most `enough` of them go on."""
+    def _say_words(self, params: Params, start: _Speech, chance: _Chance, enough: int) -> _Speech:
+        """Says words until at most `enough` of the speakers go on, or the actions are full."""
         size = len(chance.uniform)
 
         def going_on(speech: _Speech) -> jax.Array:
-            return (speech.place < size) & (jnp.sum(speech.alive) > enough)
+            place, speakers, _ = speech
+            return (place < size) & (jnp.sum(speakers.alive) > enough)
 
-        def say(speech: _Speech) -> _Speech:
-            return self._say_word(params, speech, task, index, chance)
+        say = partial(self._say_word, params, chance)
+        return jax.lax.while_loop(going_on, say, start)
 
-        return jax.lax.while_loop(going_on, say, speech)
-
-    def _say_word(
-        self,
-        params: Params,
-        speech: _Speech,
-        task: Int[Array, " some"],
-        index: Int[Array, " some"],
-        chance: _Chance,
-    ) -> _Speech:
-        place, alive, hidden, cache, spoken = speech
+    def _say_word(self, params: Params, chance: _Chance, speech: _Speech) -> _Speech:
+        place, speakers, spoken = speech
+        index, task, alive, hidden, cache = speakers
         logits = self.logits(params, hidden, task)
         choice = sample(chance.uniform[place, index], logits / chance.temperature)
         token = jnp.asarray(self.words)[choice]
@@ -292,7 +277,7 @@ class Actor:
             lambda cache: (hidden, cache),
             cache,
         )
-        return _Speech(place + 1, alive, hidden, cache, spoken)
+        return place + 1, _Speakers(index, task, alive, hidden, cache), spoken
 
     def _read_word(
         self, params: Params, cache: Cache, token: jax.Array, alive: jax.Array
