@@ -176,6 +176,22 @@ def test_value_behind_a_truncated_turn_is_read_off_its_final_message(actor, para
     assert fresh_after.all()
 
 
+def test_a_message_without_room_is_read_all_the_same(actor, params):
+    words = jax.random.randint(jax.random.key(0), (3, 15), 0, actor.policy.vocabulary)
+    first, second = jnp.array([3, 7, 6]), jnp.array([8, 0, 2])
+    read = jax.jit(actor.read)
+    whole = {}
+    for slots in (8, 16):
+        cache = actor.empty_cache(slots)
+        cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (3, *x.shape)), cache)
+        _, cache = read(params, cache, words[:, :7], first)
+        whole[slots], cache = read(params, cache, words[:, 7:], second)
+        assert cache.slots == slots
+        np.testing.assert_array_equal(cache.length, first + second)
+    np.testing.assert_allclose(whole[8], whole[16], atol=1e-6)
+    assert not whole[8][1].any() and whole[8][0].any() and whole[8][2].any()
+
+
 def test_instances_are_dealt_in_order_and_each_once(played):
     turns = jax.tree.map(np.asarray, played.turns)
     dealt = [

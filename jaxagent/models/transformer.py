@@ -100,6 +100,26 @@ class Cache:
     length: Int[Array, ""]
     """Valid slots, int32. What lies behind them is never read."""
 
+    @property
+    def slots(self) -> int:
+        """Tokens that there is room for."""
+        return self.keys[0].shape[-1]
+
+    def with_slots(self, slots: int) -> Cache:
+        """Return this cache with more slots, or with only the first of its own."""
+
+        def fit(layer: Array, axis: int) -> Array:
+            kept = jax.lax.slice_in_dim(layer, 0, min(slots, self.slots), axis=axis)
+            widths = [(0, 0)] * layer.ndim
+            widths[axis] = (0, slots - kept.shape[axis])
+            return jnp.pad(kept, widths)
+
+        return Cache(
+            keys=tuple(fit(layer, layer.ndim - 1) for layer in self.keys),
+            values=tuple(fit(layer, layer.ndim - 2) for layer in self.values),
+            length=self.length,
+        )
+
     def reopen(self, opening: Cache, when: Bool[ArrayLike, ""]) -> Cache:
         """Return this cache, holding what `opening`, which may have fewer slots, holds, if `when`.
 
@@ -264,7 +284,7 @@ class Transformer(nn.Module):
         config = self.config
         positions = cache.length + jnp.arange(tokens.shape[0], dtype=jnp.int32)
         angles = rotary_angles(positions, config.channels, config.rope_base)
-        mask = jnp.arange(cache.keys[0].shape[-1]) <= positions[:, None]
+        mask = jnp.arange(cache.slots) <= positions[:, None]
         x = self._embed(tokens)
         all_keys, all_values = [], []
         for block, layer_keys, layer_values in zip(

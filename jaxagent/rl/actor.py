@@ -178,9 +178,30 @@ class Actor:
     ) -> tuple[Float[Array, "rows width"], Cache]:
         """Reads the first `length` tokens of every row.
 
+        Where a message does not fit behind what the row has read, it is read all the same, but
+        what has no slot is not kept.
+
         Returns:
             The hidden state at each row's last word (zeros where there is none), and the cache.
         """
+        slots = cache.slots
+
+        def read_in_longer(cache: Cache) -> tuple[jax.Array, Cache]:
+            longer = cache.with_slots(slots + tokens.shape[1])
+            last, longer = self._read(params, longer, tokens, length)
+            return last, longer.with_slots(slots)
+
+        overflow = (length > 0) & (cache.length + length > slots)
+        return jax.lax.cond(
+            jnp.any(overflow),
+            read_in_longer,
+            lambda cache: self._read(params, cache, tokens, length),
+            cache,
+        )
+
+    def _read(
+        self, params: Params, cache: Cache, tokens: jax.Array, length: jax.Array
+    ) -> tuple[jax.Array, Cache]:
         rows, size = tokens.shape
         tokens = jnp.pad(tokens, ((0, 0), (0, _whole_pieces(size) - size)))
 

@@ -45,6 +45,14 @@ class Window:
         """Words said in an episode at most: half of its context."""
         return self.context // 2
 
+    @property
+    def slots(self) -> int:
+        """Slots of a row's cache: its context and a few, in whole eights, as processors like it.
+
+        Most messages that close a truncated episode fit into the few.
+        """
+        return (self.context // 8 + 1) * 8
+
     def speech(self, suite: Suite) -> int:
         """Words of an action at most, in `suite`."""
         return self.action_tokens or suite.action_tokens
@@ -92,8 +100,7 @@ class Rows:
 def start_rows(player: Player, pool: Pool, prefilled: Cache, window: Window) -> Rows:
     """Rows that have each been dealt a pool entry, in order."""
     count, size = window.rows, message_tokens(player.suite)
-    # Behind a full context there is room to read the message that closes a truncated episode.
-    empty = player.empty_cache(window.context + size)
+    empty = player.empty_cache(window.slots)
     cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), empty)
     zeros, no = jnp.zeros(count, jnp.int32), jnp.zeros(count, bool)
     first = jax.tree.map(lambda x: x[zeros], pool.instances)
