@@ -69,7 +69,12 @@ def test_evaluate_as_json(capsys):
         (["study", "slowstart"], "plan 'slowstart': expected one of quickstart"),
         (["study", "quickstart", "--train.colour", "red"], "--train.colour"),
         (["study", "quickstart", "--train.algorithm", "magic"], "expected one of ppo"),
-        (["study", "quickstart", "--base.noise", "2"], "base.noise=2.0: expected a probability"),
+        (["study", "quickstart", "--base.noise", "2"], "base.noise=2.0: expected 0 to 1"),
+        (["study", "quickstart", "--train.gamma", "1.5"], "train.gamma=1.5: expected 0 to 1"),
+        (
+            ["study", "quickstart", "--train.entropy", "nan"],
+            "train.entropy=nan: expected at least 0",
+        ),
         (["study", "quickstart", "--context", "32"], "context=32: an opening"),
         (["report", "/no/where"], "/no/where"),
         (["bench", "nothing"], "what='nothing': expected one of envs"),

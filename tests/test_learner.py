@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from probes import PROBES
 
-from jaxagent.envs import make_suite
+from jaxagent.envs import Message, make_suite
 from jaxagent.envs.pool import evaluation_keys
 from jaxagent.models import ModelConfig, Policy
 from jaxagent.rl.actor import Actor
@@ -18,9 +18,10 @@ from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.curriculum import mixture, ramp, sequence, single, with_horizon
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Expert, Imitator
-from jaxagent.rl.learner import Learner
+from jaxagent.rl.learner import Learner, _credit
 from jaxagent.rl.loss import Weights
 from jaxagent.rl.rollout import Window
+from jaxagent.rl.trajectory import Trajectory, Turn
 
 MODEL = ModelConfig(width=32, layers=2, heads=2, hidden=64)
 WINDOW = Window(rows=64, turns=6, context=32)
@@ -111,6 +112,37 @@ def test_no_curriculum_and_no_knob_recompiles(small):
         hyper = jax.tree.map(jnp.float32, hyper)
         learner.run(learner.start(params, jax.random.key(0)), hyper, curriculum, 1 + i)
     assert learner.run._cache_size() <= before + 1
+
+
+def test_a_penalty_is_taken_off_the_reward_of_invalid_actions_alone(small):
+    """Two turns of one row and no critic: advantages are the normalised returns."""
+    learner, _ = small
+    grid = jnp.ones((1, 2, 1))
+    no = jnp.zeros((1, 2), bool)
+    turns = Turn(
+        task=jnp.zeros((1, 2), jnp.int32),
+        fresh=no,
+        entry=jnp.zeros((1, 2), jnp.int32),
+        message=Message(jnp.zeros((1, 2, 1), jnp.int32), jnp.ones((1, 2), jnp.int32)),
+        action=grid.astype(jnp.int32),
+        action_length=jnp.ones((1, 2), jnp.int32),
+        log_prob=0 * grid,
+        value=0 * grid,
+        reward=jnp.array([[0.0, 1.0]]),
+        terminated=jnp.array([[False, True]]),
+        truncated=no,
+        closing=no,
+        success=no,
+        invalid=jnp.array([[True, False]]),
+        expert=no,
+    )
+    opening = Message(jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32))
+    trajectory = Trajectory(turns, opening, jnp.zeros(1))
+    for penalty in (0.0, 0.25):
+        hyper = HYPER.replace(gamma=0.5, lam=1.0, invalid_penalty=penalty)
+        _, target = _credit(learner, trajectory, hyper)
+        np.testing.assert_allclose(target[0, :, 0], [0.5 - penalty, 1.0])
+    assert float(trajectory.turns.reward.sum()) == 1.0
 
 
 def test_kl_from_the_base_policy_is_zero_at_first_and_grows():

@@ -50,6 +50,8 @@ class Hyper:
         final_rate: share of it that is left at the end; it falls linearly.
         gamma: discount per turn.
         lam: λ of the advantage estimation, per turn.
+        invalid_penalty: taken off the reward of an action that is no command or did nothing
+            (verl-agent and RAGEN take 0.1); metrics show the reward without it.
         max_gradient: global norm to which gradients are clipped.
         weights: of the parts of the loss.
     """
@@ -59,6 +61,7 @@ class Hyper:
     final_rate: jax.typing.ArrayLike = 0.1
     gamma: jax.typing.ArrayLike = 0.99
     lam: jax.typing.ArrayLike = 0.95
+    invalid_penalty: jax.typing.ArrayLike = 0.0
     max_gradient: jax.typing.ArrayLike = 0.5
     weights: Weights = field(default_factory=Weights)
 

@@ -200,11 +200,12 @@ def _credit(
     learner: Learner, trajectory: Trajectory, hyper: Hyper
 ) -> tuple[Float[Array, "rows turns action"], Float[Array, "rows turns action"]]:
     """Normalised advantages and value targets of all words."""
+    suite, turns = learner.actor.suite, trajectory.turns
+    penalised = turns.replace(reward=turns.reward - hyper.invalid_penalty * turns.invalid)
     estimate = ADVANTAGES[learner.algorithm.advantage]
     advantage, target = jax.vmap(estimate, in_axes=(0, 0, None, None))(
-        trajectory.turns, trajectory.final_value, hyper.gamma, hyper.lam
+        penalised, trajectory.final_value, hyper.gamma, hyper.lam
     )
-    suite, turns = learner.actor.suite, trajectory.turns
     owner = jnp.asarray(suite.owner)[turns.task][..., None]
     weight = turns.spoken.astype(jnp.float32)
     owner = jnp.broadcast_to(owner, weight.shape)

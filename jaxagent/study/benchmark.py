@@ -1,7 +1,12 @@
-"""Benchmarks: how fast environments, text, rollouts and training are, each apart."""
+"""Benchmarks: how fast environments, text, rollouts and training are, each apart.
+
+Batches are shared by the devices at hand. Rollouts and training start from a policy that has seen
+a few demonstrations: one that has seen none says words without end, which no study does.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,21 +20,27 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxagent.envs import Message, Pool, Suite, deal, draw_pool, make_suite
-from jaxagent.models import SIZES, Policy
+from jaxagent.models import SIZES, Params, Policy
 from jaxagent.rl.actor import Actor
-from jaxagent.rl.algorithm import Hyper
+from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.curriculum import mixture
-from jaxagent.rl.imitation import Expert
-from jaxagent.rl.learner import Learner
+from jaxagent.rl.devices import devices_for, own_key, replicate, spread
+from jaxagent.rl.imitation import Expert, Imitator
+from jaxagent.rl.learner import Learner, share
 from jaxagent.rl.rollout import Window, rollout
+from jaxagent.rl.trajectory import Turn
 from jaxagent.study.files import write_json
 from jaxagent.study.originals import original_rate
 
 TASKS = ("textcraft/easy", "textcraft_procedural/easy", "babyai/easy")
 TRAINED = ("textcraft/easy", "babyai/easy")
-CONTEXTS = {"textcraft/easy": 96, "babyai/easy": 256}
+CONTEXTS = {"textcraft/easy": 96, "babyai/easy": 192}
 TURNS = 16
-MOST_TRAINED = 1024
+ACTION_TOKENS = 10
+DEMONSTRATED = 12
+"""Updates on demonstrations, of `DEMONSTRATION_ROWS` rows each, before training is measured."""
+DEMONSTRATION_ROWS = 128
+ALGORITHM = Algorithm(epochs=1)
 
 
 @dataclass(frozen=True)
@@ -108,43 +119,70 @@ def _all(
                 yield from _environment(task, batch, seconds, baseline)
     if what != "envs":
         for task in TRAINED:
-            for batch in [each for each in batches if each <= MOST_TRAINED]:
+            tell(f"training on {task}: demonstrations")
+            suite = make_suite(task)
+            actor = Actor(Policy(SIZES["tiny"], len(suite.language.vocabulary)), suite)
+            params = _base(actor)
+            for batch in batches:
                 tell(f"training on {task}: {batch} side by side")
-                yield from _training(task, batch, seconds)
+                yield from _rollout(actor, params, batch, seconds)
+                yield from _training(actor, params, batch, seconds)
 
 
 def _environment(task: str, batch: int, seconds: float, baseline: float | None) -> Iterator[Result]:
     """Replays random valid commands, first as commands, then read and answered in words."""
-    suite = make_suite(task)
-    pool = _pool(suite, batch)
+    suite, devices = make_suite(task), devices_for(batch, ALGORITHM.minibatch)
+    pool = _pool(suite, batch // devices)
     commands, words = jax.jit(partial(_random_play, suite))(pool, jax.random.key(0))
     for name, play, actions in (
         ("env", _step_all, commands),
         ("env+text", _act_all, words),
     ):
-        rate = _rate(jax.jit(partial(play, suite)), (pool, actions), seconds) * batch * TURNS
+        everywhere = jax.jit(spread(partial(play, suite), devices))
+        rate = _rate(everywhere, replicate((pool, actions), devices), seconds) * batch * TURNS
         yield _result(name, task, batch, rate, "turns/s", baseline)
 
 
-def _training(task: str, batch: int, seconds: float) -> Iterator[Result]:
-    suite = make_suite(task)
-    actor = Actor(Policy(SIZES["tiny"], len(suite.language.vocabulary)), suite)
-    window = Window(batch, TURNS, CONTEXTS[task], 12)
-    learner = Learner(actor, window, pool=2 * batch)
+def _base(actor: Actor) -> Params:
+    """A policy that has seen a few demonstrations."""
+    suite, rows = actor.suite, DEMONSTRATION_ROWS
+    window = _window(suite, rows)
+    imitator = Imitator(
+        actor, window, updates=DEMONSTRATED, devices=devices_for(rows, ALGORITHM.minibatch)
+    )
     params = actor.policy.init(jax.random.key(0))
-    pool = _pool(suite, batch)
-    play = jax.jit(partial(rollout, actor, window=window))
-    turns = batch * TURNS
-    trajectory = play(params, pool, jax.random.key(0))
-    rate = _rate(play, (params, pool, jax.random.key(0)), seconds)
-    yield _result("rollout", task, batch, rate * turns, "turns/s")
-    tokens = jnp.sum(trajectory.turns.message.length) + jnp.sum(trajectory.turns.action_length)
+    state = imitator.start(params, jax.random.key(1), DEMONSTRATED)
+    curriculum, hyper = mixture(suite, suite.names), Hyper(learning_rate=2e-3)
+    return jax.device_get(imitator.run(state, hyper, curriculum, DEMONSTRATED)[0].params)
+
+
+def _rollout(actor: Actor, params: Params, batch: int, seconds: float) -> Iterator[Result]:
+    devices, task = devices_for(batch, ALGORITHM.minibatch), actor.suite.names[0]
+    part = share(_window(actor.suite, batch), devices)
+    pool = _pool(actor.suite, part.rows)
+
+    def play(params: Params, pool: Pool, key: jax.Array) -> Turn:
+        return rollout(actor, params, pool, own_key(key, devices), part).turns
+
+    everywhere = jax.jit(spread(play, devices, joined=True))
+    arguments = replicate((params, pool, jax.random.key(0)), devices)
+    turns = everywhere(*arguments)
+    rate = _rate(everywhere, arguments, seconds)
+    acted = jnp.sum(turns.action_length > 0)
+    tokens = jnp.sum(turns.message.length) + jnp.sum(turns.action_length)
+    yield _result("rollout", task, batch, rate * float(acted), "turns/s")
     yield _result("rollout", task, batch, rate * float(tokens), "tokens/s")
+
+
+def _training(actor: Actor, params: Params, batch: int, seconds: float) -> Iterator[Result]:
+    suite, devices = actor.suite, devices_for(batch, ALGORITHM.minibatch)
+    learner = Learner(actor, _window(suite, batch), ALGORITHM, devices=devices)
     state = learner.start(params, jax.random.key(1))
     curriculum, hyper = mixture(suite, suite.names), Hyper()
     begin = time.perf_counter()
-    state, metrics = jax.block_until_ready(learner.run(state, hyper, curriculum, 1))
-    yield _result("first-step", task, batch, time.perf_counter() - begin, "s")
+    with _nothing_kept():
+        state, metrics = jax.block_until_ready(learner.run(state, hyper, curriculum, 1))
+    yield _result("first-step", suite.names[0], batch, time.perf_counter() - begin, "s")
     box = [state]
 
     def update() -> Any:
@@ -152,8 +190,24 @@ def _training(task: str, batch: int, seconds: float) -> Iterator[Result]:
         return metrics
 
     rate = _rate(update, (), seconds)
-    yield _result("train", task, batch, rate * float(metrics["turns"]), "turns/s")
-    yield _result("useful", task, batch, float(metrics["useful_tokens"]), "of packed tokens")
+    yield _result("train", suite.names[0], batch, rate * float(metrics["turns"]), "turns/s")
+    useful = float(metrics["useful_tokens"])
+    yield _result("useful", suite.names[0], batch, useful, "of packed tokens")
+
+
+@contextlib.contextmanager
+def _nothing_kept() -> Iterator[None]:
+    """Compiles everything anew, whatever earlier runs have kept."""
+    kept = jax.config.jax_enable_compilation_cache
+    jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", kept)
+
+
+def _window(suite: Suite, batch: int) -> Window:
+    return Window(batch, TURNS, CONTEXTS[suite.names[0]], ACTION_TOKENS)
 
 
 def _pool(suite: Suite, batch: int) -> Pool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +77,8 @@ class TrainPlan:
     """Decay of the advantage estimation, per turn."""
     final_rate: float = 0.1
     """Share of the learning rate that is left at the end of a stage."""
+    invalid_penalty: float = 0.0
+    """Taken off the reward of an action that could not be read or had no effect."""
     clip: float = 0.2
     """Half-width of the ratio's clipping."""
     entropy: float = 0.01
@@ -144,9 +147,12 @@ class StudyPlan:
         if self.evaluation.temperature <= 0:
             raise ValueError(f"evaluation.temperature={self.evaluation.temperature}: expected > 0")
         for name in ("noise", "slips"):
-            value = getattr(self.base, name)
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"base.{name}={value}: expected a probability")
+            _check_share(f"base.{name}", getattr(self.base, name))
+        for name in ("gamma", "lam", "final_rate"):
+            _check_share(f"train.{name}", getattr(self.train, name))
+        for name in ("learning_rate", "clip", "entropy", "invalid_penalty", "kl"):
+            _check_least(f"train.{name}", getattr(self.train, name), 0)
+        _check_least("base.learning_rate", self.base.learning_rate, 0)
         if self.base.noise + self.base.slips > 1:
             both = f"base.noise={self.base.noise}, base.slips={self.base.slips}"
             raise ValueError(f"{both}: expected at most 1 together")
@@ -218,6 +224,7 @@ class StudyPlan:
             final_rate=train.final_rate,
             gamma=train.gamma,
             lam=train.lam,
+            invalid_penalty=train.invalid_penalty,
             weights=weights,
         )
 
@@ -305,9 +312,14 @@ def _check_name(field_name: str, name: str) -> None:
         raise ValueError(f"{field_name}={name!r}: expected letters, digits, '-', '_' and '.'")
 
 
-def _check_least(name: str, value: int, least: int) -> None:
-    if value < least:
+def _check_least(name: str, value: float, least: int) -> None:
+    if not least <= value < math.inf:
         raise ValueError(f"{name}={value}: expected at least {least}")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name}={value}: expected 0 to 1")
 
 
 def _check_option(name: str, value: str, options: Any) -> None:
