@@ -12,7 +12,7 @@ from probes import PROBES
 
 from jaxagent.envs import Message, make_suite
 from jaxagent.envs.pool import evaluation_keys
-from jaxagent.models import ModelConfig, Policy
+from jaxagent.models import ModelConfig, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.curriculum import mixture, ramp, sequence, single, with_horizon
@@ -25,6 +25,7 @@ from jaxagent.rl.trajectory import Trajectory, Turn
 
 MODEL = ModelConfig(width=32, layers=2, heads=2, hidden=64)
 WINDOW = Window(rows=64, turns=6, context=32)
+KEY = jax.random.key(0)
 HYPER = Hyper(learning_rate=2e-3, weights=Weights(entropy=0.01))
 
 
@@ -33,31 +34,42 @@ def make_actor(tasks) -> Actor:
     return Actor(Policy(MODEL, len(suite.language.vocabulary)), suite)
 
 
-def solve(task: str, algorithm: Algorithm, updates: int) -> float:
+SCHOOL = ("one-action/easy", "read/easy", "delayed/easy", "remember/easy", "delayed/easy+renamed")
+
+
+@pytest.fixture(scope="module")
+def school():
+    """One learner for all probes, so that it is compiled once."""
+    actor = make_actor(SCHOOL)
+    return Learner(actor, WINDOW, Algorithm(epochs=4, minibatch=8)), actor.policy.init(KEY)
+
+
+def solve(learner: Learner, params: Params, task: str, updates: int) -> float:
     """Success on held-out instances behind training from nothing."""
-    actor = make_actor([task])
-    learner = Learner(actor, WINDOW, algorithm, updates=updates)
-    state = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1))
+    actor = learner.actor
+    state = learner.start(params, jax.random.key(1), updates)
     state, _ = learner.run(state, HYPER, single(actor.suite, task), updates)
-    return float(evaluate(actor, state.params, 0, 64, 2, WINDOW)[0].success.mean())
+    number = actor.suite.names.index(task)
+    return float(evaluate(actor, state.params, number, 64, 2, WINDOW)[0].success.mean())
 
 
 @pytest.mark.parametrize(
     ("probe", "updates"), [("one-action", 120), ("read", 120), ("delayed", 240), ("remember", 240)]
 )
-def test_probe_is_solved(probe, updates):
-    assert solve(f"{probe}/easy", Algorithm(epochs=4, minibatch=8), updates) > 0.9
+def test_probe_is_solved(school, probe, updates):
+    assert solve(*school, f"{probe}/easy", updates) > 0.9
 
 
 def test_probe_is_solved_with_credit_per_word():
-    assert solve("remember/easy", Algorithm("word", epochs=4, minibatch=8), 120) > 0.9
+    actor = make_actor(["remember/easy"])
+    learner = Learner(actor, WINDOW, Algorithm("word", epochs=4, minibatch=8))
+    assert solve(learner, actor.policy.init(KEY), "remember/easy", 120) > 0.9
 
 
-def test_a_policy_that_cannot_see_the_colour_does_no_better_than_chance():
+def test_a_policy_that_cannot_see_the_colour_does_no_better_than_chance(school):
     """The probe must need the word read: with the openings hidden, a quarter is the limit."""
-    actor = make_actor(["read/easy"])
-    learner = Learner(actor, WINDOW, Algorithm(epochs=4, minibatch=8), updates=30)
-    params = actor.policy.init(jax.random.key(0))
+    learner, params = school
+    actor = learner.actor
     colours = [actor.suite.language.vocabulary.id(c) for c in ("red", "green", "blue", "grey")]
     blind = jax.tree_util.tree_map_with_path(
         lambda path, leaf: (
@@ -67,19 +79,13 @@ def test_a_policy_that_cannot_see_the_colour_does_no_better_than_chance():
         ),
         params,
     )
-    outcome, _ = evaluate(actor, blind, 0, 64, 2, learner.window)
+    number = actor.suite.names.index("read/easy")
+    outcome, _ = evaluate(actor, blind, number, 64, 2, WINDOW)
     assert outcome.success.mean() < 0.5
 
 
-@pytest.fixture(scope="module")
-def small():
-    actor = make_actor(["read/easy", "remember/easy", "delayed/easy+renamed"])
-    learner = Learner(actor, Window(8, 5, 32), Algorithm(epochs=2, minibatch=4), updates=8)
-    return learner, actor.policy.init(jax.random.key(0))
-
-
-def test_a_run_repeats_bit_for_bit_and_in_any_chunks(small):
-    learner, params = small
+def test_a_run_repeats_bit_for_bit_and_in_any_chunks(school):
+    learner, params = school
     plan = mixture(learner.actor.suite, learner.actor.suite.names)
     whole, _ = learner.run(learner.start(params, jax.random.key(3)), HYPER, plan, 4)
     parts = learner.start(params, jax.random.key(3))
@@ -96,10 +102,10 @@ def test_a_run_repeats_bit_for_bit_and_in_any_chunks(small):
     )
 
 
-def test_no_curriculum_and_no_knob_recompiles(small):
-    learner, params = small
+def test_no_curriculum_and_no_knob_recompiles(school):
+    learner, params = school
     suite = learner.actor.suite
-    first, second, third = suite.names
+    _, first, second, third, _ = suite.names
     curricula = [
         single(suite, first),
         mixture(suite, {first: 1.0, third: 3.0}),
@@ -114,9 +120,9 @@ def test_no_curriculum_and_no_knob_recompiles(small):
     assert learner.run._cache_size() <= before + 1
 
 
-def test_a_penalty_is_taken_off_the_reward_of_invalid_actions_alone(small):
+def test_a_penalty_is_taken_off_the_reward_of_invalid_actions_alone(school):
     """Two turns of one row and no critic: advantages are the normalised returns."""
-    learner, _ = small
+    learner, _ = school
     grid = jnp.ones((1, 2, 1))
     no = jnp.zeros((1, 2), bool)
     turns = Turn(

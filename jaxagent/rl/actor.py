@@ -167,7 +167,7 @@ class Actor:
         slots = _whole_pieces(self.suite.first_tokens)
         empty = self.policy.empty_cache(slots)
         cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (pool.size, *x.shape)), empty)
-        return self.read(params, cache, pool.messages.tokens, pool.messages.length)[1]
+        return self._read(params, cache, pool.messages.tokens, pool.messages.length)[1]
 
     def read(
         self,

@@ -17,13 +17,15 @@ _VERBS = ("NOTHING", "GO_TO", "PICK_UP", "OPEN", "PUT")
 
 
 def mission_facts(schema: Schema, mission: Mission, clauses: Clause) -> Int[Array, "facts row"]:
-    """The mission in words: its clauses with what joins them, 28 facts."""
+    """The mission in words: its clauses with what joins them, and its end, 29 facts."""
     each = jax.vmap(lambda clause: _clause_facts(schema, clause))(clauses)
-    head, joined, then, after = plain_facts(schema, "MISSION", "AND", "THEN", "AFTER")
+    names = "MISSION", "AND", "THEN", "AFTER", "MISSION_END"
+    head, joined, then, after, end = plain_facts(schema, *names)
     ordered = only_if(mission.order != ALONE, jnp.where(mission.order == AFTER, after, then))
     joined = only_if(mission.kind[1::2] >= 0, jnp.stack([joined, joined]))
-    parts = [head[None], each[0], joined[:1], each[1], ordered[None], each[2], joined[1:], each[3]]
-    return jnp.concatenate(parts)
+    first = [head[None], each[0], joined[:1], each[1]]
+    second = [ordered[None], each[2], joined[1:], each[3], end[None]]
+    return jnp.concatenate(first + second)
 
 
 def observation(schema: Schema, state: State, view: View) -> Int[Array, "facts row"]:
