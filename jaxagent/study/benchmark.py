@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 from rich.table import Table
 
@@ -131,7 +132,7 @@ def _all(
 
 def _environment(task: str, batch: int, seconds: float, baseline: float | None) -> Iterator[Result]:
     """Replays random valid commands, first as commands, then read and answered in words."""
-    suite, devices = make_suite(task), devices_for(batch, ALGORITHM.minibatch)
+    suite, devices = make_suite(task), devices_for(batch)
     pool = _pool(suite, batch // devices)
     commands, words = jax.jit(partial(_random_play, suite))(pool, jax.random.key(0))
     for name, play, actions in (
@@ -147,9 +148,9 @@ def _base(actor: Actor) -> Params:
     """A policy that has seen a few demonstrations."""
     suite, rows = actor.suite, DEMONSTRATION_ROWS
     window = _window(suite, rows)
-    imitator = Imitator(
-        actor, window, updates=DEMONSTRATED, devices=devices_for(rows, ALGORITHM.minibatch)
-    )
+    minibatch = ALGORITHM.minibatch
+    devices = devices_for(rows, minibatch)
+    imitator = Imitator(actor, window, minibatch=minibatch, devices=devices)
     params = actor.policy.init(jax.random.key(0))
     state = imitator.start(params, jax.random.key(1), DEMONSTRATED)
     curriculum, hyper = mixture(suite, suite.names), Hyper(learning_rate=2e-3)
@@ -157,7 +158,7 @@ def _base(actor: Actor) -> Params:
 
 
 def _rollout(actor: Actor, params: Params, batch: int, seconds: float) -> Iterator[Result]:
-    devices, task = devices_for(batch, ALGORITHM.minibatch), actor.suite.names[0]
+    devices, task = devices_for(batch), actor.suite.names[0]
     part = share(_window(actor.suite, batch), devices)
     pool = _pool(actor.suite, part.rows)
 
@@ -200,10 +201,12 @@ def _nothing_kept() -> Iterator[None]:
     """Compiles everything anew, whatever earlier runs have kept."""
     kept = jax.config.jax_enable_compilation_cache
     jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()  # jax asks its settings once, until it is told to forget
     try:
         yield
     finally:
         jax.config.update("jax_enable_compilation_cache", kept)
+        compilation_cache.reset_cache()
 
 
 def _window(suite: Suite, batch: int) -> Window:
