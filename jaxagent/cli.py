@@ -270,7 +270,8 @@ def _prepare_jax() -> None:
     """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
+    kept = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if kept is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(cache / "jaxagent" / "compiled"))
     if "JAX_NUM_CPU_DEVICES" not in os.environ:

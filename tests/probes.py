@@ -49,8 +49,7 @@ _CALL = Phrases(
 )
 
 
-@flax.struct.dataclass
-class ProbeState:
+class ProbeState(flax.struct.PyTreeNode):
     """Colour that is wanted, turns played, and whether the first word was right."""
 
     colour: jax.Array

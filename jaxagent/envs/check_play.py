@@ -48,8 +48,7 @@ def play_problems(environment: Environment, episodes: int) -> Iterator[str]:
     yield from _unread(environment, np.unique(np.concatenate(commands), axis=0))
 
 
-@flax.struct.dataclass
-class _Play:
+class _Play(flax.struct.PyTreeNode):
     """What was seen of episodes, by turn; `alive` where an episode was still under way.
 
     Attributes:

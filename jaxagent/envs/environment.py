@@ -10,7 +10,7 @@ import flax.struct
 import jax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from jaxagent.text import Phrases, Schema
+from jaxagent.text import Speaker
 
 State = Any
 """Pytree of arrays with static shapes: all that an instance is and has become."""
@@ -19,8 +19,7 @@ Params = Any
 """Pytree of numbers and arrays, the same structure for every level of an environment: traced."""
 
 
-@flax.struct.dataclass
-class Transition:
+class Transition(flax.struct.PyTreeNode):
     """What a command did.
 
     Attributes:
@@ -54,18 +53,22 @@ class Level:
     most: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-class Environment(Protocol):
+class Environment(Speaker, Protocol):
     """Rules, generator, expert and words of one environment, written for one row.
 
     All methods are pure, jittable and of static shapes; callers `vmap`. Facts and commands are
     rows of concept ids (`jaxagent.text.schema`).
     """
 
-    name: str
-    schema: Schema
-    phrases: Mapping[str, Phrases]
-    levels: Mapping[str, Level]
-    max_commands: int
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """Difficulty -> its level."""
+        ...
+
+    @property
+    def max_commands(self) -> int:
+        """Most commands that are valid at once."""
+        ...
 
     def reset(self, key: jax.Array, params: Params) -> tuple[State, Int[Array, "first row"]]:
         """A new instance, solvable within the level's turn limit, and the facts that open it."""

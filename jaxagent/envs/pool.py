@@ -13,8 +13,7 @@ from jaxagent.envs.suite import Instance, Message, Suite
 _HELD_OUT = np.uint32(1 << 31)
 
 
-@flax.struct.dataclass
-class Pool:
+class Pool(flax.struct.PyTreeNode):
     """Instances ready to be dealt, a leading axis of `size` on every leaf.
 
     Attributes:

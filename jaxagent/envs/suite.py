@@ -27,8 +27,7 @@ from jaxagent.text import (
 )
 
 
-@flax.struct.dataclass
-class Instance:
+class Instance(flax.struct.PyTreeNode):
     """An episode under way: which task it is, and the state of its world.
 
     Attributes:
@@ -40,16 +39,14 @@ class Instance:
     states: tuple[Any, ...]
 
 
-@flax.struct.dataclass
-class Message:
+class Message(flax.struct.PyTreeNode):
     """Words for the policy: int32[size] padded, and how many of them count."""
 
     tokens: Int[Array, " size"]
     length: Int[Array, ""]
 
 
-@flax.struct.dataclass
-class Step:
+class Step(flax.struct.PyTreeNode):
     """What an action did.
 
     Attributes:

@@ -85,8 +85,7 @@ SIZES: Mapping[str, ModelConfig] = MappingProxyType(
 )
 
 
-@flax.struct.dataclass
-class Cache:
+class Cache(flax.struct.PyTreeNode):
     """Keys and values of the tokens one row has read so far: slot i holds position i.
 
     One array per layer, because a slice of a stacked array would be copied at every step, in the

@@ -76,7 +76,10 @@ class _Chance(NamedTuple):
 class Player(Protocol):
     """Who plays the rows of a rollout: a policy, or an expert that needs no words."""
 
-    suite: Suite
+    @property
+    def suite(self) -> Suite:
+        """The tasks that it plays."""
+        ...
 
     def empty_cache(self, slots: int) -> Cache:
         """Memory of one row that has read nothing."""

@@ -67,7 +67,7 @@ def turn_advantage(
         value=value,
         next_value=_value_after(turns, final_value),
         discount=jnp.full_like(value, gamma),
-        decay=lam * _goes_on(turns),
+        decay=jnp.asarray(lam) * _goes_on(turns),
         present=turns.action_length > 0,
     )
     shape = turns.value.shape

@@ -11,7 +11,7 @@ import jax
 import optax
 
 from jaxagent.rl.advantage import ADVANTAGES
-from jaxagent.rl.loss import Weights
+from jaxagent.rl.loss import Scalar, Weights
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Algorithm:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
 
 
-@flax.struct.dataclass
-class Hyper:
+class Hyper(flax.struct.PyTreeNode):
     """The traced parts: every leaf may differ between the members of a population.
 
     Attributes:
@@ -56,13 +55,13 @@ class Hyper:
         weights: of the parts of the loss.
     """
 
-    learning_rate: jax.typing.ArrayLike = 1e-3
-    warmup: jax.typing.ArrayLike = 0.02
-    final_rate: jax.typing.ArrayLike = 0.1
-    gamma: jax.typing.ArrayLike = 0.99
-    lam: jax.typing.ArrayLike = 0.95
-    invalid_penalty: jax.typing.ArrayLike = 0.0
-    max_gradient: jax.typing.ArrayLike = 0.5
+    learning_rate: Scalar = 1e-3
+    warmup: Scalar = 0.02
+    final_rate: Scalar = 0.1
+    gamma: Scalar = 0.99
+    lam: Scalar = 0.95
+    invalid_penalty: Scalar = 0.0
+    max_gradient: Scalar = 0.5
     weights: Weights = field(default_factory=Weights)
 
     def rate_at(self, progress: jax.Array) -> jax.Array:

@@ -21,8 +21,7 @@ KNOTS = 16
 _JUMP = 1e-6
 
 
-@flax.struct.dataclass
-class Curriculum:
+class Curriculum(flax.struct.PyTreeNode):
     """Task weights and turn limits over progress.
 
     Attributes:
@@ -32,10 +31,10 @@ class Curriculum:
         horizon: float32[KNOTS], share of the turn limits that is given from there on.
     """
 
-    progress: Float[Array, " knots"]
-    weights: Float[Array, "knots tasks"]
-    stage: Float[Array, " knots"]
-    horizon: Float[Array, " knots"]
+    progress: Float[Array | np.ndarray, " knots"]
+    weights: Float[Array | np.ndarray, "knots tasks"]
+    stage: Float[Array | np.ndarray, " knots"]
+    horizon: Float[Array | np.ndarray, " knots"]
 
     def weights_at(self, progress: Float[Array, ""]) -> Float[Array, " tasks"]:
         """Weights over the tasks at `progress`, summing to 1."""

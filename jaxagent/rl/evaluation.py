@@ -23,8 +23,7 @@ from jaxagent.rl.trajectory import Turn
 DEFAULT_WINDOW = Window(rows=256)
 
 
-@flax.struct.dataclass
-class Outcome:
+class Outcome(flax.struct.PyTreeNode):
     """How episodes went; leading axes [rows], or [instances, attempts] from `evaluate`.
 
     Attributes:
@@ -42,8 +41,7 @@ class Outcome:
     invalid: Int[Array, "..."]
 
 
-@flax.struct.dataclass
-class Script:
+class Script(flax.struct.PyTreeNode):
     """What was read and said in one episode; from `play_episodes`, a leading axis [recorded].
 
     Attributes:

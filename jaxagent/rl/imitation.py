@@ -140,8 +140,7 @@ class Expert:
         return table
 
 
-@flax.struct.dataclass
-class ImitatorState:
+class ImitatorState(flax.struct.PyTreeNode):
     """All that a supervised run is.
 
     Attributes:

@@ -32,8 +32,7 @@ State = TypeVar("State")
 PARTS = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl", "gradient")
 
 
-@flax.struct.dataclass
-class LearnerState:
+class LearnerState(flax.struct.PyTreeNode):
     """All that a training run is; saved and restored, it goes on bit for bit.
 
     Attributes:
@@ -243,7 +242,7 @@ def _improve(
         visit = (algorithm.minibatch // devices, window.context, window.words)
         return over_minibatches(key, packing, *visit, carry, step, devices), None
 
-    carry = (state.params, state.optimiser, dict.fromkeys(PARTS, jnp.float32(0)))
+    carry = (state.params, state.optimiser, {name: jnp.float32(0) for name in PARTS})
     keys = jax.random.split(key, algorithm.epochs)
     (params, adam, sums), _ = jax.lax.scan(epoch, carry, keys)
     return params, adam, {name: value / algorithm.epochs for name, value in sums.items()}

@@ -9,9 +9,11 @@ from jaxtyping import Array, Bool, Float
 
 LOG_RATIO_LIMIT = 20.0
 
+Scalar = jax.Array | float
+"""A number that may be traced."""
 
-@flax.struct.dataclass
-class Words:
+
+class Words(flax.struct.PyTreeNode):
     """What a loss knows of the words said; every leaf has the leading axes of the words.
 
     Attributes:
@@ -37,8 +39,7 @@ class Words:
     said: Bool[Array, "..."]
 
 
-@flax.struct.dataclass
-class Weights:
+class Weights(flax.struct.PyTreeNode):
     """Weights of the parts of the loss; scalars, all traced.
 
     Attributes:
@@ -50,12 +51,12 @@ class Weights:
         kl: weight of the KL divergence from the base policy.
     """
 
-    clip_low: jax.typing.ArrayLike = 0.2
-    clip_high: jax.typing.ArrayLike = 0.2
-    value_clip: jax.typing.ArrayLike = 0.5
-    value: jax.typing.ArrayLike = 0.5
-    entropy: jax.typing.ArrayLike = 0.01
-    kl: jax.typing.ArrayLike = 0.0
+    clip_low: Scalar = 0.2
+    clip_high: Scalar = 0.2
+    value_clip: Scalar = 0.5
+    value: Scalar = 0.5
+    entropy: Scalar = 0.01
+    kl: Scalar = 0.0
 
 
 def log_ratio(words: Words) -> Float[Array, "..."]:

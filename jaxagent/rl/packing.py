@@ -26,8 +26,7 @@ NOWHERE = np.int32(2**31 - 1)
 """Place of a turn that puts no words into the context."""
 
 
-@flax.struct.dataclass
-class Layout:
+class Layout(flax.struct.PyTreeNode):
     """Where the turns of one group land, in the order of their places; leading axis [groups].
 
     Attributes:
@@ -51,8 +50,7 @@ class Layout:
     used: Int[Array, ""]
 
 
-@flax.struct.dataclass
-class PackedRow:
+class PackedRow(flax.struct.PyTreeNode):
     """One packed row; minibatches have a leading axis [rows].
 
     Attributes:
@@ -82,8 +80,7 @@ class PackedRow:
         return grid.reshape(-1)[self.turn]
 
 
-@flax.struct.dataclass
-class Packing:
+class Packing(flax.struct.PyTreeNode):
     """A trajectory and the layout of its packed rows.
 
     Attributes:
@@ -104,8 +101,7 @@ class Packing:
         return jnp.sum(self.layout.length) / (self.used * context)
 
 
-@flax.struct.dataclass
-class _OpenRows:
+class _OpenRows(flax.struct.PyTreeNode):
     """The packed rows that may still take an episode: [OPEN] each, and how many were begun."""
 
     number: Int[Array, " open"]
@@ -193,8 +189,16 @@ def _lay_out(turns: Turn, openings: Message, context: int, words: int) -> Layout
     carry, placed = jax.lax.scan(place_turn, carry, (lengths, said, turns.fresh, episodes))
     start, word_start = (jnp.where(lengths > 0, x, NOWHERE) for x in placed[:2])
     order = jnp.argsort(start)
-    columns = (order, start[order], word_start[order], lengths[order], said[order])
-    return Layout(*columns, *(x[order] for x in placed[2:]), carry[0].begun)
+    return Layout(
+        turn=order,
+        start=start[order],
+        word_start=word_start[order],
+        length=lengths[order],
+        words=said[order],
+        segment=placed[2][order],
+        position=placed[3][order],
+        used=carry[0].begun,
+    )
 
 
 def _episode_totals(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import flax.struct
 import jax
@@ -68,8 +69,7 @@ class Window:
             )
 
 
-@flax.struct.dataclass
-class Rows:
+class Rows(flax.struct.PyTreeNode):
     """A batch of episodes under way, a leading axis [rows] on every leaf but `dealt`.
 
     Attributes:
@@ -256,7 +256,7 @@ def _record(
     )
 
 
-def _where(condition: jax.Array, new: object, old: object) -> object:
+def _where(condition: jax.Array, new: Any, old: Any) -> Any:
     """Per row, `new` where the condition holds, else `old`."""
 
     def choose(a: Float[Array, "rows ..."], b: Float[Array, "rows ..."]) -> jax.Array:

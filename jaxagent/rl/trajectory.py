@@ -9,8 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxagent.envs.suite import Message
 
 
-@flax.struct.dataclass
-class Turn:
+class Turn(flax.struct.PyTreeNode):
     """One turn of one row; trajectories have leading axes [rows, turns].
 
     Attributes:
@@ -54,8 +53,7 @@ class Turn:
         return jnp.arange(self.action.shape[-1]) < self.action_length[..., None]
 
 
-@flax.struct.dataclass
-class Trajectory:
+class Trajectory(flax.struct.PyTreeNode):
     """A rollout.
 
     Attributes:

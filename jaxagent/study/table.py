@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -47,7 +46,7 @@ _CONVERT = {"str": str, "int": int, "float": float}
 _TYPES = tuple(_CONVERT[str(field.type)] for field in fields(Row))
 
 
-def read(path: str | os.PathLike[str]) -> list[Row]:
+def read(path: Path | str) -> list[Row]:
     """Every row of the table at `path`, in file order.
 
     Raises FileNotFoundError naming the path, or ValueError naming the line that is not a row.
@@ -61,12 +60,12 @@ def read(path: str | os.PathLike[str]) -> list[Row]:
         return [_parse(path, number, cells) for number, cells in enumerate(lines, start=2) if cells]
 
 
-def write(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:
+def write(path: Path | str, rows: Iterable[Row]) -> None:
     """Replaces the table at `path` by these rows, all or nothing."""
     write_text(path, ",".join(HEADER) + "\n" + _text(rows))
 
 
-def append(path: str | os.PathLike[str], rows: Iterable[Row]) -> None:
+def append(path: Path | str, rows: Iterable[Row]) -> None:
     """Adds rows to the table at `path`, all or nothing, creating it if needed. One writer at a
     time.
 

@@ -29,8 +29,15 @@ Report = Callable[[int, Metrics], None]
 class Run(Protocol):
     """What is trained: a `Learner` or an `Imitator`."""
 
-    actor: Actor
-    turns_per_update: int
+    @property
+    def actor(self) -> Actor:
+        """Who plays."""
+        ...
+
+    @property
+    def turns_per_update(self) -> int:
+        """Turns of one update, over all devices."""
+        ...
 
     def run(
         self, state: Any, hyper: Hyper, curriculum: Curriculum, count: int

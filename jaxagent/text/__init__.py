@@ -1,7 +1,7 @@
 """How is it said? Vocabulary, lexicons, schemas, interfaces, and the language compiled of them."""
 
 from jaxagent.text.interface import ERRORS, INTERFACES, LISTINGS, Phrases
-from jaxagent.text.language import Language, Voice, compile_language
+from jaxagent.text.language import Language, Speaker, Voice, compile_language
 from jaxagent.text.lexicon import LEXICONS
 from jaxagent.text.schema import INVALID, NONE, NUMBER, Fact, Schema, Verb, fact, only_if, verb
 from jaxagent.text.vocabulary import ACT, END, NUMBERS, PAD, Vocabulary
@@ -22,6 +22,7 @@ __all__ = [
     "Language",
     "Phrases",
     "Schema",
+    "Speaker",
     "Verb",
     "Vocabulary",
     "Voice",

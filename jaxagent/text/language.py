@@ -36,9 +36,20 @@ _NO_EFFECT, _COMMANDS = COMMON.index(NO_EFFECT), COMMON.index(COMMANDS)
 class Speaker(Protocol):
     """What the language needs of an environment."""
 
-    name: str
-    schema: Schema
-    phrases: Mapping[str, Phrases]
+    @property
+    def name(self) -> str:
+        """What it is called in task strings."""
+        ...
+
+    @property
+    def schema(self) -> Schema:
+        """Its concepts, facts and verbs."""
+        ...
+
+    @property
+    def phrases(self) -> Mapping[str, Phrases]:
+        """Its sentences by interface."""
+        ...
 
 
 class Voice(NamedTuple):
@@ -51,10 +62,10 @@ class Voice(NamedTuple):
         errors: place in `ERRORS`.
     """
 
-    environment: jax.Array
-    lexicon: jax.Array
-    interface: jax.Array
-    errors: jax.Array
+    environment: jax.Array | np.ndarray
+    lexicon: jax.Array | np.ndarray
+    interface: jax.Array | np.ndarray
+    errors: jax.Array | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +191,9 @@ class Language:
         row = jnp.concatenate([verb[None], args[verb]])
         return jnp.where(verb == INVALID, jnp.where(jnp.arange(len(row)) == 0, 0, NONE), row)
 
-    def is_error(self, facts: Int[Array, "facts row"], environment: jax.Array) -> Bool[Array, ""]:
+    def is_error(
+        self, facts: Int[Array, "facts row"], environment: jax.typing.ArrayLike
+    ) -> Bool[Array, ""]:
         """Whether any of `facts` tells that a command had no effect."""
         return jnp.any(jnp.asarray(self.errors)[environment, facts[:, 0]])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
+import jax
 import numpy as np
 
 NUMBERS = 100
@@ -55,7 +56,7 @@ class Vocabulary:
         """Ids of the words of `text`, split at white space; strangers become `UNKNOWN`."""
         return [self._ids.get(word, UNKNOWN) for word in text.lower().split()]
 
-    def decode(self, tokens: Sequence[int] | np.ndarray) -> str:
+    def decode(self, tokens: jax.typing.ArrayLike | Sequence[int]) -> str:
         """The words of `tokens` joined by spaces, without padding, end and turn marks."""
         return " ".join(self.words[t] for t in np.asarray(tokens).tolist() if t > END)
 

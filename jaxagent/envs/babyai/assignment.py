@@ -116,7 +116,7 @@ def navigations(kind: Int[Array, "clauses"]) -> Int[Array, ""]:
     return jnp.sum(jnp.where(kind == PUT_NEXT, 2, jnp.where(kind >= 0, 1, 0)))
 
 
-def _pick(noise: jax.Array, weights: jax.Array) -> Int[Array, ""]:
+def _pick(noise: jax.Array, weights: jax.typing.ArrayLike) -> Int[Array, ""]:
     """An index with probability proportional to `weights`, by one uniform number."""
     bounds = jnp.cumsum(jnp.asarray(weights))
     return jnp.sum(bounds[:-1] <= noise * bounds[-1])

@@ -35,8 +35,7 @@ _NAMED = ("pickup", "go_to", "go_through", "toggle_and_go_through")
 _PICKUP, _GO_TO, _THROUGH, _TOGGLE_THROUGH = range(4)
 
 
-@flax.struct.dataclass
-class Options:
+class Options(flax.struct.PyTreeNode):
     """What can be done with every visible object.
 
     Attributes:
@@ -58,8 +57,7 @@ class Options:
     toggle: Bool[Array, ""]
 
 
-@flax.struct.dataclass
-class Plan:
+class Plan(flax.struct.PyTreeNode):
     """A command understood: the path to a visible object and the primitives behind it.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +55,7 @@ class BabyAI:
             if needed > self.size:
                 raise ValueError(f"size={self.size}: level {name!r} needs {needed}")
 
-    @cached_property
+    @property
     def schema(self) -> Schema:
         """Facts, verbs and concepts."""
         return babyai_schema(self.seen, self.clauses)

@@ -63,7 +63,8 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
     )
     target = jnp.where((params.kind != ANY) | (params.color != ANY), DOORS + 2, ANY)
     hidden = inside_room(things.position, layout.closed_room, params) & (layout.closed_room >= 0)
-    mission, clauses = assign(noise.mission, params, things, target, params.unlocking | ~hidden)
+    meant = ~hidden | params.unlocking
+    mission, clauses = assign(noise.mission, params, things, target, meant)
     ways = navigations(mission.kind)
     limit = ways * params.room**2 * params.rows * params.cols
     state = State(
@@ -92,18 +93,19 @@ class _Noise(NamedTuple):
 
 def _draw_noise(key: jax.Array, size: int, objects: int) -> _Noise:
     count = objects - DOORS
-    shapes = _Noise(
-        layout=(LAYOUT_NOISE,),
-        agent=(4 + size * size,),
-        doors=(2, DOORS),
-        names=(_NAMES + count,),
-        requests=(2,),
-        cells=(count, size, size),
-        mission=(CLAUSES + 1, assignment_noise(objects)),
-    )
-    lengths = [math.prod(shape) for shape in shapes]
+    shapes: dict[str, tuple[int, ...]] = {
+        "layout": (LAYOUT_NOISE,),
+        "agent": (4 + size * size,),
+        "doors": (2, DOORS),
+        "names": (_NAMES + count,),
+        "requests": (2,),
+        "cells": (count, size, size),
+        "mission": (CLAUSES + 1, assignment_noise(objects)),
+    }
+    lengths = [math.prod(shape) for shape in shapes.values()]
     parts = jnp.split(jax.random.uniform(key, (sum(lengths),)), np.cumsum(lengths)[:-1])
-    return _Noise(*[part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
+    names = zip(shapes.items(), parts, strict=True)
+    return _Noise(**{name: part.reshape(shape) for (name, shape), part in names})
 
 
 def _join(doors: jax.Array, others: jax.Array) -> jax.Array:

@@ -9,8 +9,7 @@ ANY = -1
 """No restriction."""
 
 
-@flax.struct.dataclass
-class Params:
+class Params(flax.struct.PyTreeNode):
     """What kind of instances to draw. All fields are NumPy scalars or arrays.
 
     Attributes:

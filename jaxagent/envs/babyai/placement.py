@@ -99,7 +99,7 @@ def _around(cells: Grid) -> list[Grid]:
 
 def _count(cells: Grid) -> Int[Array, "size size"]:
     """For every cell, how many of its four neighbours are in `cells`."""
-    return sum(side.astype(jnp.int8) for side in _around(cells)[::2])
+    return sum((side.astype(jnp.int8) for side in _around(cells)[::2]), jnp.int8(0))
 
 
 def _keeps_connected(passable: Grid) -> Grid:
@@ -109,8 +109,8 @@ def _keeps_connected(passable: Grid) -> Grid:
     """
     ring = [cells.astype(jnp.int8) for cells in _around(passable)]
     ring += ring[:2]
-    pieces = sum(ring[i] - ring[i] * ring[i + 1] * ring[i + 2] for i in range(0, 8, 2))
-    return pieces == 1
+    pieces = [ring[i] - ring[i] * ring[i + 1] * ring[i + 2] for i in range(0, 8, 2)]
+    return sum(pieces, jnp.int8(0)) == 1
 
 
 def _blocks_access(taken: Grid, passable: Grid) -> Grid:

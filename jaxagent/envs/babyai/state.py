@@ -41,8 +41,7 @@ DIRECTIONS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)], np.int32)
 """Unit vectors of the directions right, down, left, up."""
 
 
-@flax.struct.dataclass
-class Mission:
+class Mission(flax.struct.PyTreeNode):
     """What has to be done. Sets of objects are fixed when the episode starts.
 
     Attributes:
@@ -60,8 +59,7 @@ class Mission:
     order: Int[Array, ""]
 
 
-@flax.struct.dataclass
-class Progress:
+class Progress(flax.struct.PyTreeNode):
     """What has been done.
 
     Attributes:
@@ -77,8 +75,7 @@ class Progress:
     status: Int[Array, ""]
 
 
-@flax.struct.dataclass
-class Agent:
+class Agent(flax.struct.PyTreeNode):
     """Pose and hands: int8[2] position, int8[] direction, int8[] object carried or -1."""
 
     position: Int[Array, "2"]
@@ -86,8 +83,7 @@ class Agent:
     carries: Int[Array, ""]
 
 
-@flax.struct.dataclass
-class State:
+class State(flax.struct.PyTreeNode):
     """An instance of at most `N` objects on a grid of side `S`.
 
     Attributes:

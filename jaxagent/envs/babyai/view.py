@@ -22,8 +22,7 @@ ROW, COLUMN = 6, 3
 _NONE = 1 << 20
 
 
-@flax.struct.dataclass
-class View:
+class View(flax.struct.PyTreeNode):
     """The visible objects, nearest first, at most `K` of them.
 
     Attributes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +22,7 @@ SIDES = ("l3", "l2", "l1", "c", "r1", "r2", "r3")
 HANDS = ("leftwards", "straight", "rightwards")
 
 
+@cache
 def babyai_schema(seen: int, clauses: int) -> Schema:
     """The schema for at most `seen` objects in a view and `clauses` clauses in a mission."""
     categories = {
@@ -48,8 +51,9 @@ def plain_commands(schema: Schema, *names: str) -> np.ndarray:
 
 def rows(schema: Schema, *columns: jax.typing.ArrayLike) -> jax.Array:
     """int32[..., row]: facts or commands from their columns, padded to the schema's width."""
-    columns = jnp.broadcast_arrays(*columns, *[NONE] * (1 + schema.max_args - len(columns)))
-    return jnp.stack([column.astype(jnp.int32) for column in columns], axis=-1)
+    padding = [NONE] * (1 + schema.max_args - len(columns))
+    full = jnp.broadcast_arrays(*columns, *padding)
+    return jnp.stack([column.astype(jnp.int32) for column in full], axis=-1)
 
 
 def _plain(schema: Schema, ids: list[int]) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -41,12 +40,12 @@ class TextCraft:
     levels: Mapping[str, Level]
     max_commands: int = MAX_COMMANDS
 
-    @cached_property
+    @property
     def schema(self) -> Schema:
         """Concepts, facts and verbs."""
         return make_schema(self.source.ingredients, self.source.extra)
 
-    @cached_property
+    @property
     def phrases(self) -> Mapping[str, Phrases]:
         """Sentences by interface."""
         return make_phrases(self.source.ingredients)
@@ -98,8 +97,8 @@ def _mix(x: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
 
 
 def _minecraft_level(least: int, most: int, distractors: int, limit: int, summary: str) -> Level:
-    values = (least, most, distractors, 0)
-    return Level(MinecraftParams(*map(np.int32, values)), limit, summary, _most(most, limit))
+    params: Any = map(np.int32, (least, most, distractors, 0))
+    return Level(MinecraftParams(*params), limit, summary, _most(most, limit))
 
 
 def _most(depth: int, limit: int) -> Mapping[str, tuple[int, int]]:
@@ -113,8 +112,8 @@ def _procedural_level(
     values: tuple[int, ...], family: float, alternative: float, limit: int, summary: str
 ) -> Level:
     chances = (np.float32(family), np.float32(alternative))
-    params = ProceduralParams(*map(np.int32, values), *chances, np.int32(0))
-    return Level(params, limit, summary, _most(values[1], limit))
+    params: Any = (*map(np.int32, values), *chances, np.int32(0))
+    return Level(ProceduralParams(*params), limit, summary, _most(values[1], limit))
 
 
 MINECRAFT_LEVELS: Mapping[str, Level] = {

@@ -41,8 +41,7 @@ _NOISE = {
 """What is drawn -> shape of the noise that it is drawn from."""
 
 
-@flax.struct.dataclass
-class ProceduralParams:
+class ProceduralParams(flax.struct.PyTreeNode):
     """What an instance is drawn from.
 
     Attributes:

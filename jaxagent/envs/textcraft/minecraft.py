@@ -35,8 +35,7 @@ _KIN, _STRANGERS = 24, 12
 """How many distractors are drawn among recipes of a common ingredient, and among all."""
 
 
-@flax.struct.dataclass
-class MinecraftParams:
+class MinecraftParams(flax.struct.PyTreeNode):
     """What an instance is drawn from.
 
     Attributes:

@@ -127,7 +127,8 @@ def plan_turns(goal: str, chosen: Chosen, members: Members) -> int:
     order = sorted(chosen, key=lambda item: -plan_depth(item, chosen, members, NEEDED + 1))
     need, turns = Counter({goal: 1}), 0
     for item in order:
-        _, count, used = TABLE["recipes"][chosen[item]]
+        count: int = TABLE["recipes"][chosen[item]][1]
+        used: list[tuple[int, str]] = TABLE["recipes"][chosen[item]][2]
         crafts = ceil(need[item] / count)
         turns += crafts
         for n, part in used:

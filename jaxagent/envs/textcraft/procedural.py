@@ -17,8 +17,7 @@ from jaxagent.envs.textcraft.splits import CLASSES, draw_items
 from jaxagent.envs.textcraft.state import Knowledge, Order, State
 
 
-@flax.struct.dataclass
-class Book:
+class Book(flax.struct.PyTreeNode):
     """The recipes of an episode.
 
     Attributes:

@@ -25,8 +25,7 @@ INGREDIENTS = 5
 """Most ingredients of a recipe of Minecraft."""
 
 
-@flax.struct.dataclass
-class Recipes:
+class Recipes(flax.struct.PyTreeNode):
     """Recipes on any leading axes; an absent one has no output and no ingredients.
 
     Attributes:
@@ -69,12 +68,10 @@ def _minecraft() -> Recipes:
     for r, (_, _, used) in enumerate(rows):
         ingredients[r, : len(used)] = [thing(name) for _, name in used]
         counts[r, : len(used)] = [n for n, _ in used]
-    return Recipes(
-        np.array([*(thing(name) for name, _, _ in rows), -1], np.int16),
-        np.array([*(n for _, n, _ in rows), 0], np.int8),
-        ingredients,
-        counts,
-    )
+    outputs = np.array([*(thing(name) for name, _, _ in rows), -1], np.int16)
+    output_counts = np.array([*(n for _, n, _ in rows), 0], np.int8)
+    columns: Any = (outputs, output_counts, ingredients, counts)
+    return Recipes(*columns)
 
 
 MINECRAFT = _minecraft()

@@ -10,8 +10,7 @@ from jaxtyping import Array, Bool, Int8, Int16, Int32
 from jaxagent.envs.textcraft.recipes import Recipes
 
 
-@flax.struct.dataclass
-class State:
+class State(flax.struct.PyTreeNode):
     """An instance; things are numbered as in `recipes`, -1 is none.
 
     Attributes:
@@ -70,11 +69,15 @@ class Knowledge(NamedTuple):
 class Source(Protocol):
     """Where the recipes of an instance come from: Minecraft, or the episode's own draw."""
 
-    ingredients: int
-    """Most ingredients of a recipe."""
+    @property
+    def ingredients(self) -> int:
+        """Most ingredients of a recipe."""
+        ...
 
-    extra: int
-    """Most ingredients behind the first ones of all recipes shown at once."""
+    @property
+    def extra(self) -> int:
+        """Most ingredients behind the first ones of all recipes shown at once."""
+        ...
 
     def draw(self, key: Array, params: Any) -> State:
         """A new instance."""

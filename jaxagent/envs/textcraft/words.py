@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from jaxagent.envs.textcraft.recipes import (
     GROUPS,
@@ -19,6 +20,7 @@ GET, INVENTORY, CRAFT = 1, 2, 3
 _THING = "item|group"
 
 
+@cache
 def make_schema(ingredients: int, extra: int) -> Schema:
     """The schema of a TextCraft whose recipes have at most `ingredients`.
 
@@ -27,7 +29,15 @@ def make_schema(ingredients: int, extra: int) -> Schema:
         extra: most ingredients behind the first ones of all recipes shown at once.
     """
     facts = (
-        fact("RECIPE", first=SHOWN, step=0, **_made(), count="number", ingredient=_THING),
+        fact(
+            "RECIPE",
+            first=SHOWN,
+            step=0,
+            output_count="number",
+            output="item",
+            count="number",
+            ingredient=_THING,
+        ),
         fact("AND", first=extra, step=0, count="number", ingredient=_THING),
         fact("MEMBER", first=LISTED_MEMBERS, step=0, item="item", group="group"),
         fact("GOAL", first=1, step=0, item="item"),
@@ -49,6 +59,7 @@ def make_schema(ingredients: int, extra: int) -> Schema:
     return Schema({"item": ITEMS, "group": tuple(GROUPS)}, facts, verbs)
 
 
+@cache
 def make_phrases(ingredients: int) -> Mapping[str, Phrases]:
     """The sentences of a TextCraft whose recipes have at most `ingredients`."""
     return {
@@ -107,10 +118,6 @@ _CALL = {
     "NO_RECIPE": "error = no recipe {item} ;",
     "NOT_EXECUTED": "error = no command ;",
 }
-
-
-def _made() -> dict[str, str]:
-    return {"output_count": "number", "output": "item"}
 
 
 def _craft_verb(ingredients: int) -> Verb:
