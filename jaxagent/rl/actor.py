@@ -17,10 +17,10 @@ from jaxagent.models import Cache, Params, Policy, log_prob, sample
 from jaxagent.text import END
 
 PIECE = 6
-"""Words read in one go. Longer messages take several, and the longest of a batch decides."""
+"""Words read in one go. Longer messages take several."""
 
 STRAGGLERS = 4
-"""Once at most one row in so many still speaks, these go on in a batch of their own."""
+"""Once at most one row in so many still reads or speaks, these go on in a batch of their own."""
 
 FORBIDDEN = -1e9
 """Logit of a word that the row's lexicon does not know."""
@@ -42,6 +42,20 @@ class Spoken(NamedTuple):
     log_prob: jax.Array
     value: jax.Array
     expert: jax.Array
+
+
+class _Reading(NamedTuple):
+    """Rows in the middle of their messages.
+
+    Attributes:
+        place: int32[], words of every message that are read, unless it is shorter.
+        hidden: [rows, width], behind the last word of each, once it is read.
+        cache: what they have read.
+    """
+
+    place: jax.Array
+    hidden: jax.Array
+    cache: Cache
 
 
 class _Speakers(NamedTuple):
@@ -170,7 +184,7 @@ class Actor:
         slots = _whole_pieces(self.suite.first_tokens)
         empty = self.policy.empty_cache(slots)
         cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (pool.size, *x.shape)), empty)
-        return self._read(params, cache, pool.messages.tokens, pool.messages.length)[1]
+        return self.read(params, cache, pool.messages.tokens, pool.messages.length)[1]
 
     def read(
         self,
@@ -187,45 +201,53 @@ class Actor:
         Returns:
             The hidden state at each row's last word (zeros where there is none), and the cache.
         """
-        slots = cache.slots
+        (rows, size), slots = tokens.shape, cache.slots
+        few, whole = -(-rows // STRAGGLERS), _whole_pieces(size)
+        tokens = jnp.pad(tokens, ((0, 0), (0, whole - size)))
+        none = jnp.zeros((rows, self.policy.config.width), self.policy.config.dtype)
+        reading = _Reading(jnp.int32(0), none, cache)
+        place, hidden, cache = self._read_pieces(params, reading, tokens, length, few)
 
-        def read_in_longer(cache: Cache) -> tuple[jax.Array, Cache]:
-            longer = cache.with_slots(slots + tokens.shape[1])
-            last, longer = self._read(params, longer, tokens, length)
-            return last, longer.with_slots(slots)
+        def read_few(carry: tuple) -> tuple:
+            unread, hidden, cache = carry
+            chosen = jnp.argsort(~unread)[:few]
+            some = jax.tree.map(lambda x: x[chosen], cache).with_slots(slots + whole)
+            reading = _Reading(place, hidden[chosen], some)
+            read = self._read_pieces(params, reading, tokens[chosen], length[chosen], 0)
+            hidden, cache = jax.tree.map(
+                lambda all_, some: all_.at[chosen].set(some, unique_indices=True),
+                (hidden, cache),
+                (read.hidden, read.cache.with_slots(slots)),
+            )
+            return unread.at[chosen].set(False), hidden, cache
 
-        overflow = (length > 0) & (cache.length + length > slots)
-        return jax.lax.cond(
-            jnp.any(overflow),
-            read_in_longer,
-            lambda cache: self._read(params, cache, tokens, length),
-            cache,
-        )
+        carry = (length > place, hidden, cache)
+        return jax.lax.while_loop(lambda carry: jnp.any(carry[0]), read_few, carry)[1:]
 
-    def _read(
-        self, params: Params, cache: Cache, tokens: jax.Array, length: jax.Array
-    ) -> tuple[jax.Array, Cache]:
-        rows, size = tokens.shape
-        tokens = jnp.pad(tokens, ((0, 0), (0, _whole_pieces(size) - size)))
+    def _read_pieces(
+        self, params: Params, reading: _Reading, tokens: jax.Array, length: jax.Array, enough: int
+    ) -> _Reading:
+        """Reads piece by piece until at most `enough` rows go on or one has no slots to go on."""
 
-        def unread(carry: tuple) -> jax.Array:
-            return carry[0] < jnp.max(length)
+        def going_on(reading: _Reading) -> jax.Array:
+            behind = reading.cache.length + jnp.clip(length - reading.place, 0, PIECE)
+            unread = length > reading.place
+            stuck = unread & (behind > reading.cache.slots)
+            return (jnp.sum(unread) > enough) & ~jnp.any(stuck)
 
-        def read_piece(carry: tuple) -> tuple:
-            start, last, cache = carry
+        def read_piece(reading: _Reading) -> _Reading:
+            start, last, cache = reading
             piece = jax.lax.dynamic_slice_in_dim(tokens, start, PIECE, axis=1)
             count = jnp.clip(length - start, 0, PIECE)
             hidden, cache = jax.vmap(self.policy.extend, in_axes=(None, 0, 0, 0))(
                 params, cache, piece, count
             )
             place = length - 1 - start
-            here = hidden[jnp.arange(rows), jnp.clip(place, 0, PIECE - 1)]
+            here = hidden[jnp.arange(len(length)), jnp.clip(place, 0, PIECE - 1)]
             inside = (place >= 0) & (place < PIECE)
-            return start + PIECE, jnp.where(inside[:, None], here, last), cache
+            return _Reading(start + PIECE, jnp.where(inside[:, None], here, last), cache)
 
-        none = jnp.zeros((rows, self.policy.config.width), self.policy.config.dtype)
-        _, last, cache = jax.lax.while_loop(unread, read_piece, (jnp.int32(0), none, cache))
-        return last, cache
+        return jax.lax.while_loop(going_on, read_piece, reading)
 
     def speak(
         self,

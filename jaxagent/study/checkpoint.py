@@ -46,7 +46,7 @@ class Checkpoints:
         self._manager.wait_until_finished()
 
     def restore(self, like: Any) -> Any:
-        """The newest state, with the structure, shapes and types of `like`."""
+        """The newest state, with the structure, shapes, types and devices of `like`."""
         step = self.latest()
         if step is None:
             raise ValueError(f"checkpoint {self.folder}: there is none")
@@ -94,9 +94,11 @@ def _build(folder: Path, about: dict[str, Any], suite: Suite) -> Policy:
 
 
 def _abstract(tree: Any) -> Any:
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    """Shapes, types and places of the leaves; what is not yet placed goes to the first device."""
+    first = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
     def describe(leaf: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
+        place = getattr(leaf, "sharding", None) or first
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
 
     return jax.tree.map(describe, tree)

@@ -28,7 +28,7 @@ from jaxagent.envs.textcraft.recipes import (
     Recipes,
     recipes_by,
 )
-from jaxagent.envs.textcraft.splits import in_split
+from jaxagent.envs.textcraft.splits import SPLITS, in_split
 from jaxagent.envs.textcraft.state import Knowledge, Order, State
 
 _KIN, _STRANGERS = 24, 12
@@ -125,15 +125,29 @@ def _tables() -> _Tables:
     )
 
 
+@cache
+def _goals_by_depth() -> tuple[np.ndarray, np.ndarray]:
+    """Goals of every split by depth: places in `all_plans`, and where each depth begins.
+
+    Returns:
+        int32[splits, goals], those that are not of the split behind; int32[splits, depths + 1].
+    """
+    table = plans.all_plans()
+    of_split = [np.asarray(in_split(table.goals, split)) for split in range(len(SPLITS))]
+    order = [np.argsort(np.where(mask, table.depths, 99), kind="stable") for mask in of_split]
+    depths = np.arange(table.depths.max() + 2)
+    begin = [np.searchsorted(np.sort(table.depths[mask]), depths) for mask in of_split]
+    return np.stack(order).astype(np.int32), np.stack(begin).astype(np.int32)
+
+
 def _draw_plan(
     noise: Float[Array, "2"], params: MinecraftParams
 ) -> tuple[Int16[Array, ""], Int[Array, ""]]:
     """A goal, uniform over those of the depth and the split, and one of its plans, uniform too."""
-    table = plans.all_plans()
-    depths = jnp.asarray(table.depths)
-    may = (depths >= params.least_depth) & (depths <= params.most_depth)
-    may &= in_split(jnp.asarray(table.goals), params.split)
-    chosen = jnp.argmax(jnp.cumsum(may) > integers(noise[0], 0, jnp.sum(may)))
+    table, (order, begin) = plans.all_plans(), _goals_by_depth()
+    begin = jnp.asarray(begin)[params.split]
+    place = integers(noise[0], begin[params.least_depth], begin[params.most_depth + 1])
+    chosen = jnp.asarray(order)[params.split, place]
     offset = integers(noise[1], 0, jnp.asarray(table.number)[chosen])
     return jnp.asarray(table.goals)[chosen], jnp.asarray(table.first)[chosen] + offset
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16
 
 from jaxagent.envs.textcraft.chance import integers, ordering
@@ -18,7 +19,9 @@ if len(ITEMS) != CLASSES**2:
     raise ValueError(f"ITEMS: {len(ITEMS)} items, expected {CLASSES**2}")
 
 
-def in_split(items: Int[Array, "*n"], split: Int[Array, ""]) -> Bool[Array, "*n"]:
+def in_split(
+    items: Int[Array | np.ndarray, "*n"], split: Int[Array, ""] | int
+) -> Bool[Array | np.ndarray, "*n"]:
     """Whether each item belongs to the split."""
     unseen = (items % CLASSES) % 5 == 0
     return (split == 0) | (unseen == (split == 2))
