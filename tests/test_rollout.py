@@ -176,20 +176,28 @@ def test_value_behind_a_truncated_turn_is_read_off_its_final_message(actor, para
     assert fresh_after.all()
 
 
-def test_a_message_without_room_is_read_all_the_same(actor, params):
-    words = jax.random.randint(jax.random.key(0), (3, 15), 0, actor.policy.vocabulary)
-    first, second = jnp.array([3, 7, 6]), jnp.array([8, 0, 2])
+@pytest.mark.parametrize("slots", [64, 24, 16])
+def test_messages_of_any_lengths_are_read_as_if_alone(actor, params, slots):
+    """Whether many rows go on or few, and whether what they read has slots or not."""
+    first, second = np.array([[9, 1, 16, 5, 0, 7, 12, 3, 2], [20, 3, 7, 19, 4, 0, 25, 1, 13]])
+    rows, size = len(first), 26
+    words = jax.random.randint(jax.random.key(0), (2, rows, size), 0, actor.policy.vocabulary)
+    empty = actor.empty_cache(slots)
+    cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (rows, *x.shape)), empty)
     read = jax.jit(actor.read)
-    whole = {}
-    for slots in (8, 16):
-        cache = actor.empty_cache(slots)
-        cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (3, *x.shape)), cache)
-        _, cache = read(params, cache, words[:, :7], first)
-        whole[slots], cache = read(params, cache, words[:, 7:], second)
-        assert cache.slots == slots
-        np.testing.assert_array_equal(cache.length, first + second)
-    np.testing.assert_allclose(whole[8], whole[16], atol=1e-6)
-    assert not whole[8][1].any() and whole[8][0].any() and whole[8][2].any()
+    _, cache = read(params, cache, words[0, :, :16], first)
+    last, cache = read(params, cache, words[1], second)
+    assert cache.slots == slots
+    np.testing.assert_array_equal(cache.length, first + second)
+
+    extend = jax.jit(actor.policy.extend)
+    for row in range(rows):
+        alone = jnp.concatenate([words[0, row, : first[row]], words[1, row]])
+        total = int(first[row] + second[row])
+        padded = jnp.pad(alone, (0, 16 - int(first[row])))
+        hidden, _ = extend(params, actor.policy.empty_cache(64), padded, total)
+        expected = hidden[total - 1] if second[row] else jnp.zeros_like(hidden[0])
+        np.testing.assert_allclose(last[row], expected, atol=1e-5)
 
 
 def test_instances_are_dealt_in_order_and_each_once(played):

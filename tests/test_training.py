@@ -26,7 +26,8 @@ def run():
     suite = make_suite(["read/easy", "remember/easy"], PROBES)
     model = ModelConfig(width=16, layers=1, heads=2, hidden=16)
     actor = Actor(Policy(model, len(suite.language.vocabulary)), suite)
-    learner = Learner(actor, Window(8, 5, 32), Algorithm(epochs=1, minibatch=4), updates=5)
+    algorithm = Algorithm(epochs=1, minibatch=4)
+    learner = Learner(actor, Window(8, 5, 32), algorithm, updates=5, devices=2)
     return learner, mixture(suite, suite.names), actor.policy.init(jax.random.key(0))
 
 
