@@ -15,8 +15,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxagent.envs.pool import Pool, evaluation_keys, fill_pool
 from jaxagent.envs.suite import Message
 from jaxagent.models import Params
-from jaxagent.rl.actor import Player
 from jaxagent.rl.devices import own_key, rank, replicate, spread
+from jaxagent.rl.player import Player
 from jaxagent.rl.rollout import Window, message_tokens, play_turn, start_rows
 from jaxagent.rl.trajectory import Turn
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxagent.envs.pool import Pool, draw_pool
 from jaxagent.envs.suite import Instance, Suite
 from jaxagent.models import Cache, Params, log_prob
-from jaxagent.rl.actor import Actor, Spoken
+from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper, descend, optimiser
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, own_key, replicate, spread
@@ -24,6 +24,7 @@ from jaxagent.rl.learner import Metrics, check_devices, repeat, share, word_outp
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.packing import PackedRow, pack
+from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import Window, rollout
 from jaxagent.text import NONE
 

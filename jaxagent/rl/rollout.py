@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxagent.envs.pool import Pool, deal
 from jaxagent.envs.suite import Instance, Message, Step, Suite
 from jaxagent.models import Cache, Params
-from jaxagent.rl.actor import Player, Spoken
+from jaxagent.rl.player import Player, Spoken
 from jaxagent.rl.trajectory import Trajectory, Turn
 from jaxagent.text import ACT
 

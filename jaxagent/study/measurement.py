@@ -13,9 +13,9 @@ from rich.table import Table
 
 from jaxagent.envs import make_suite
 from jaxagent.models import Params
-from jaxagent.rl.actor import Player
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import Outcome, Script, evaluate
+from jaxagent.rl.player import Player
 from jaxagent.rl.rollout import Window
 from jaxagent.study.console import ConsoleProgress
 from jaxagent.study.play import make_player

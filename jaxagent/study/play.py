@@ -11,9 +11,10 @@ import numpy as np
 
 from jaxagent.envs import Message, Suite, evaluation_keys, fill_pool, make_suite
 from jaxagent.models import Params
-from jaxagent.rl.actor import Actor, Player
+from jaxagent.rl.actor import Actor
 from jaxagent.rl.evaluation import play_episodes
 from jaxagent.rl.imitation import Expert
+from jaxagent.rl.player import Player
 from jaxagent.rl.rollout import Window
 from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.transcript import transcript
