@@ -155,7 +155,8 @@ class Actor:
             chosen = jnp.argsort(~unread)[:few]
             some = jax.tree.map(lambda x: x[chosen], cache).with_slots(slots + whole)
             reading = _Reading(place, hidden[chosen], some)
-            read = self._read_pieces(params, reading, tokens[chosen], length[chosen], 0)
+            rest = jnp.where(unread, length, 0)[chosen]
+            read = self._read_pieces(params, reading, tokens[chosen], rest, 0)
             hidden, cache = jax.tree.map(
                 lambda all_, some: all_.at[chosen].set(some, unique_indices=True),
                 (hidden, cache),
