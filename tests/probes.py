@@ -103,7 +103,7 @@ class Probe:
             ]
         )
         after = ProbeState(state.colour, state.turn + 1, right)
-        return Transition(after, facts, jnp.float32(done & right), done)
+        return Transition(after, facts, jnp.float32(done & right), done, done & right)
 
     def valid_commands(self, state, params):
         del state, params
@@ -115,6 +115,9 @@ class Probe:
         del params
         say = SCHEMA.command("say", SCHEMA.first_of("colour") + state.colour)
         return jnp.where(state.turn == self.asked, say, SCHEMA.command("wait"))
+
+    def content(self, state):
+        return state.colour[None]
 
     def fingerprint(self, state):
         return (state.colour * 16 + state.turn).astype(jnp.uint32)

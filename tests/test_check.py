@@ -43,7 +43,7 @@ class Bare:
 
 def test_missing_attributes_are_all_named():
     text = complaints(Bare())
-    for name in ("schema", "phrases", "levels", "reset", "step", "expert", "fingerprint"):
+    for name in ("schema", "phrases", "levels", "reset", "step", "expert", "content"):
         assert f"- {name}: " in text
     assert "max_commands: is 'many', expected a int" in text
 
@@ -102,7 +102,7 @@ class Uneven(Probe):
         easy = super().levels["easy"]
         return {
             "easy": easy,
-            "hard": Level({"colors": np.int32(4)}, 0),
+            "hard": Level({"colors": np.int32(4)}, 0, unseen=np.int32(4)),
             "wide": Level({"colours": np.float32(4)}, 1),
         }
 
@@ -110,7 +110,8 @@ class Uneven(Probe):
 def test_levels_that_differ_are_named():
     text = complaints(Uneven("uneven"))
     assert "level hard: turn_limit is 0, expected a positive integer" in text
-    assert "level hard: params differ in structure from those of easy" in text
+    assert "level hard: params differ in structure from the params of easy" in text
+    assert "level hard: unseen differ in structure from the params of easy" in text
     assert "level wide: params are {'colours': 'float32[]'}" in text
 
 
@@ -162,7 +163,8 @@ class Careless(Probe):
         after = super().step(state, command, params)
         error = jnp.where(command[0] == 0, 0, SCHEMA.fact_id("STRANGE"))
         facts = after.facts.at[:2, 0].set(error)
-        return replace(after, facts=facts, reward=jnp.float32(1), terminated=jnp.bool_(False))
+        no, yes = jnp.bool_(False), jnp.bool_(True)
+        return replace(after, facts=facts, reward=jnp.float32(1), terminated=no, success=yes)
 
     def valid_commands(self, state, params):
         rows, mask = super().valid_commands(state, params)
@@ -176,7 +178,7 @@ def test_mistakes_in_play_are_all_named():
         "level easy, first message: SHOWN.colour is 7, expected colour (100 … 103)",
         "level easy, step: STRANGE occurs 2 times in a message, expected at most step=1",
         "level easy, step: a message holds two errors, expected at most one",
-        "level easy: a step with a positive reward did not terminate",
+        "level easy: a step with success did not terminate",
         "gives an error",
         "level easy: a command that cannot be read gives no error",
         "level easy: commands that cannot be read give a reward",

@@ -101,7 +101,7 @@ class Ledger:
             [only_if(~fine, LEDGER_SCHEMA.fact("NO"))[None], only_if(fine, self.holdings(after))]
         )
         done = jnp.all(after == 0)
-        return Transition(after, facts, jnp.float32(done & fine), done)
+        return Transition(after, facts, jnp.float32(done & fine), done, done & fine)
 
     def valid_commands(self, state, params):
         del params
@@ -111,6 +111,9 @@ class Ledger:
 
     def expert(self, state, params):
         return self.valid_commands(state, params)[0][jnp.argmax(state)]
+
+    def content(self, state):
+        return state
 
     def fingerprint(self, state):
         return (state @ jnp.array([1, 100, 10000])).astype(jnp.uint32)
@@ -170,7 +173,7 @@ def test_every_task_is_read_as_it_is_written():
         for i in INTERFACES:
             for when in LISTINGS:
                 for how in ERRORS:
-                    task = Task("ledger", "hard", x, i, when, how)
+                    task = Task("ledger", "hard", "seen", x, i, when, how)
                     assert parse_task(str(task), WORLDS) == task
 
 
@@ -194,7 +197,8 @@ def test_modifiers_stand_in_any_order_and_defaults_are_not_written():
         ("ledger", "level ''", "ledger's: easy, hard"),
         ("ledger/odd", "level 'odd'", "ledger's: easy, hard"),
         ("read/easy+loud", "'loud' is not one of", "identity, renamed, swapped, terse"),
-        ("read/easy+", "'' is not one of", "identity"),
+        ("read/easy+unseen", "read/easy holds no content out", "expected seen"),
+        ("read/easy+", "'' is not one of", "seen, unseen, identity"),
         ("read/easy+list:", "'list:' is not one of", "list:never, list:first"),
         ("read/easy+list:always", "'list:always' is not one of", "list:every_turn"),
         ("read/easy+errors:first", "'errors:first' is not one of", "errors:silent"),

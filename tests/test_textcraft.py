@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxagent.envs import SPLITS
+from jaxagent.envs.chance import integers, ordering
 from jaxagent.envs.textcraft import TextCraft, minecraft, procedural
-from jaxagent.envs.textcraft.chance import integers, ordering
 from jaxagent.envs.textcraft.plans import all_plans, depth_of
 from jaxagent.envs.textcraft.recipes import (
     ABSENT,
@@ -27,10 +28,11 @@ from jaxagent.envs.textcraft.recipes import (
     TABLE,
     THINGS,
 )
-from jaxagent.envs.textcraft.splits import SPLITS, in_split
+from jaxagent.envs.textcraft.splits import in_split
 from jaxagent.text import ERRORS, INTERFACES, LEXICONS, Voice, compile_language
 
-ENVIRONMENTS = {env.name: env for env in (minecraft(), procedural())}
+PROCEDURAL = procedural()
+ENVIRONMENTS = {env.name: env for env in (minecraft(), PROCEDURAL)}
 CASES = [(name, level) for name, env in ENVIRONMENTS.items() for level in env.levels]
 EPISODES, TURNS = 400, 30
 
@@ -275,15 +277,27 @@ def test_drawn_recipes_need_few_crafts() -> None:
 
 
 @each_environment
-def test_splits_share_no_item(name: str) -> None:
-    asked = {}
-    for split in ("seen", "unseen"):
-        params = _params(name, "medium").replace(split=jnp.int32(SPLITS.index(split)))
-        states, _ = _reset(name)(_keys(2), params)
-        asked[split] = np.unique(np.asarray(states.goal))
-        assert in_split(asked[split], SPLITS.index(split)).all()
-    assert not set(asked["seen"]) & set(asked["unseen"])
-    assert len(asked["seen"]) > 100 and len(asked["unseen"]) > 40
+def test_splits_share_no_goal(name: str) -> None:
+    """What is held out is never asked for in training, nor is the recipe of it ever shown."""
+    level = ENVIRONMENTS[name].levels["medium"]
+    goals, shown = {}, {}
+    for split in SPLITS:
+        states, _ = _reset(name)(_keys(2), level.params_of(split))
+        book = jax.vmap(ENVIRONMENTS[name].source.shown)(states.book)
+        goals[split] = np.unique(np.asarray(states.goal))
+        shown[split] = np.unique(np.asarray(book.output))
+    assert not set(shown["seen"]) & set(goals["unseen"])
+    assert len(goals["seen"]) > 100 and len(goals["unseen"]) > 40
+
+
+def test_drawn_names_are_those_of_the_split() -> None:
+    level = PROCEDURAL.levels["hard"]
+    for number, split in enumerate(SPLITS):
+        states, _ = _reset(PROCEDURAL.name)(_keys(2), level.params_of(split))
+        items = np.concatenate(
+            [states.book.recipes.output, states.book.recipes.ingredients[..., 0]]
+        )
+        assert in_split(items[(items >= 0) & (items < len(ITEMS))], number).all()
 
 
 @each_environment

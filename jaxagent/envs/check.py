@@ -22,20 +22,20 @@ _ATTRIBUTES = {
     "levels": Mapping,
     "max_commands": int,
 }
-_METHODS = ("reset", "step", "valid_commands", "expert", "fingerprint")
+_METHODS = ("reset", "step", "valid_commands", "expert", "content", "fingerprint")
 
 
 def check_environment(environment: Environment, episodes: int = 64) -> None:
     """Compares `environment` with the protocol, its words and some play on every level.
 
-    On each level `episodes` instances are played by the expert, as many by a mixture of the
-    expert's and random valid commands, and as many by commands that cannot be read. What
+    On each level and split `episodes` instances are played by the expert, as many by a mixture of
+    the expert's and random valid commands, and as many by commands that cannot be read. What
     needs the earlier parts to be in order (attributes; words and levels; shapes; play) is only
     looked at when they are.
 
     Args:
         environment: what to check.
-        episodes: instances of every level for each of the three ways to play.
+        episodes: instances of every level and split for each of the three ways to play.
 
     Raises:
         ValueError: listing every problem found, one per line, by level, method or field.
@@ -115,13 +115,17 @@ def _level_problems(levels: Mapping[str, Level]) -> Iterator[str]:
     for name, level in levels.items():
         if not isinstance(level.turn_limit, int) or level.turn_limit < 1:
             yield f"level {name}: turn_limit is {level.turn_limit!r}, expected a positive integer"
-        if jax.tree.structure(_outline(level.params)) != jax.tree.structure(wanted):
-            yield f"level {name}: params differ in structure from those of {first}"
-        elif _outline(level.params) != wanted:
-            yield (
-                f"level {name}: params are {_outline(level.params)}, "
-                f"expected the types and shapes of {first}, {wanted}"
-            )
+        for field in ("params", "unseen"):
+            outline = _outline(getattr(level, field))
+            if field == "unseen" and level.unseen is None:
+                continue
+            if jax.tree.structure(outline) != jax.tree.structure(wanted):
+                yield f"level {name}: {field} differ in structure from the params of {first}"
+            elif outline != wanted:
+                yield (
+                    f"level {name}: {field} are {outline}, "
+                    f"expected the types and shapes of {first}, {wanted}"
+                )
 
 
 def _outline(tree: Any) -> Any:
@@ -140,6 +144,7 @@ def _shape_problems(environment: Environment) -> Iterator[str]:
         after = jax.eval_shape(environment.step, state, row, params)
         commands, mask = jax.eval_shape(environment.valid_commands, state, params)
         expert = jax.eval_shape(environment.expert, state, params)
+        content = jax.eval_shape(environment.content, state)
         fingerprint = jax.eval_shape(environment.fingerprint, state)
     except Exception as error:
         yield f"a method cannot be traced: {type(error).__name__}: {error}"
@@ -148,10 +153,12 @@ def _shape_problems(environment: Environment) -> Iterator[str]:
     yield from _unlike("step, facts", after.facts, **message)
     yield from _unlike("step, reward", after.reward, jnp.float32, ())
     yield from _unlike("step, terminated", after.terminated, jnp.bool_, ())
+    yield from _unlike("step, success", after.success, jnp.bool_, ())
     count = environment.max_commands
     yield from _unlike("valid_commands, commands", commands, jnp.int32, (count, *row.shape))
     yield from _unlike("valid_commands, mask", mask, jnp.bool_, (count,))
     yield from _unlike("expert", expert, jnp.int32, row.shape)
+    yield from _unlike("content", content, jnp.int32, (None,))
     yield from _unlike("fingerprint", fingerprint, jnp.uint32, ())
     yield from _changed(state, after.state)
 

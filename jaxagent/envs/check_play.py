@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxagent.envs.environment import Environment, Level, Params
+from jaxagent.envs.environment import SPLITS, Environment, Level, Params
 from jaxagent.text import (
     INTERFACES,
     INVALID,
@@ -30,21 +30,31 @@ _EXAMPLES = 3
 
 
 def play_problems(environment: Environment, episodes: int) -> Iterator[str]:
-    """Plays `episodes` instances of every level in each of three ways, and tells what was wrong."""
+    """Plays `episodes` instances of every level and split in each of three ways.
+
+    Yields:
+        What was wrong, a line each.
+    """
     turns = max(level.turn_limit for level in environment.levels.values())
     keys = jax.random.split(jax.random.key(0), 3 * episodes)
     manners = jnp.repeat(jnp.arange(3), episodes)
     play = jax.jit(jax.vmap(partial(_play, environment, turns), in_axes=(0, None, 0)))
     commands = []
     for name, level in environment.levels.items():
-        seen = jax.tree.map(np.asarray, play(keys, level.params, manners))
-        alive = seen.alive(level.turn_limit)
-        commands += [seen.command[alive], seen.valid[alive[..., None] & seen.mask]]
-        schema = environment.schema
-        yield from _fact_problems(schema, seen.first, "first", f"level {name}, first message")
-        yield from _fact_problems(schema, seen.facts[alive], "step", f"level {name}, step")
-        for problem in _outcome_problems(schema, seen, alive, np.asarray(manners), level):
-            yield f"level {name}: {problem}"
+        contents = []
+        for split in SPLITS:
+            if (params := level.params_of(split)) is None:
+                continue
+            seen = jax.tree.map(np.asarray, play(keys, params, manners))
+            alive = seen.alive(level.turn_limit)
+            commands += [seen.command[alive], seen.valid[alive[..., None] & seen.mask]]
+            contents.append(set(seen.content[seen.content >= 0].tolist()))
+            where = f"level {name}" if split == "seen" else f"level {name}, {split}"
+            yield from _message_problems(environment.schema, seen, alive, where)
+            problems = _outcome_problems(environment.schema, seen, alive, manners, level)
+            yield from (f"{where}: {problem}" for problem in problems)
+        if len(contents) == len(SPLITS) and (both := set.intersection(*contents)):
+            yield f"level {name}: content {min(both)} is both seen and unseen"
     yield from _unread(environment, np.unique(np.concatenate(commands), axis=0))
 
 
@@ -53,6 +63,7 @@ class _Play(flax.struct.PyTreeNode):
 
     Attributes:
         first: the messages that opened the episodes.
+        content: the ids of what the instances were about.
         command: the commands carried out.
         valid: the valid commands.
         mask: which of them count.
@@ -60,9 +71,11 @@ class _Play(flax.struct.PyTreeNode):
         facts: the answers.
         reward: the rewards.
         terminated: whether the episode ended there.
+        success: whether the goal was fully reached there.
     """
 
     first: Int[Array, "plays first row"]
+    content: Int[Array, "plays content"]
     command: Int[Array, "plays turns row"]
     valid: Int[Array, "plays turns commands row"]
     mask: Bool[Array, "plays turns commands"]
@@ -70,6 +83,7 @@ class _Play(flax.struct.PyTreeNode):
     facts: Int[Array, "plays turns facts row"]
     reward: Float[Array, "plays turns"]
     terminated: Bool[Array, "plays turns"]
+    success: Bool[Array, "plays turns"]
 
     def alive(self, limit: int) -> np.ndarray:
         """bool[plays, turns]: not terminated before, and within `limit` turns."""
@@ -85,7 +99,7 @@ def _play(
     state, first = environment.reset(reset_key, params)
     turn = partial(_turn, environment, params, manner)
     _, seen = jax.lax.scan(turn, state, jax.random.split(walk_key, turns))
-    return _Play(first, *seen)
+    return _Play(first, environment.content(state), *seen)
 
 
 def _turn(
@@ -99,8 +113,13 @@ def _turn(
     mute = jnp.full_like(expert, NONE).at[0].set(INVALID)
     command = jnp.where(manner == _MUTE, mute, jnp.where(tried, valid[choice], expert))
     after = environment.step(state, command, params)
-    answer = (after.facts, after.reward, after.terminated)
+    answer = (after.facts, after.reward, after.terminated, after.success)
     return after.state, (command, valid, mask, tried, *answer)
+
+
+def _message_problems(schema: Schema, seen: _Play, alive: np.ndarray, where: str) -> Iterator[str]:
+    yield from _fact_problems(schema, seen.first, "first", f"{where}, first message")
+    yield from _fact_problems(schema, np.asarray(seen.facts)[alive], "step", f"{where}, step")
 
 
 def _fact_problems(
@@ -141,16 +160,19 @@ def _errors(schema: Schema, types: Int[np.ndarray, "*n facts"]) -> Int[np.ndarra
 
 
 def _outcome_problems(
-    schema: Schema, seen: _Play, alive: np.ndarray, manners: np.ndarray, level: Level
+    schema: Schema, seen: _Play, alive: np.ndarray, manners: jax.Array, level: Level
 ) -> Iterator[str]:
     errors = _errors(schema, np.asarray(seen.facts)[..., 0])
-    mute = alive & (manners == _MUTE)[:, None]
-    paid = alive & (seen.reward > 0)
-    solved = (paid & seen.terminated)[manners == _EXPERT].any(1)
+    manner = np.asarray(manners)
+    mute = alive & (manner == _MUTE)[:, None]
+    won = alive & seen.success
+    solved = (won & seen.terminated)[manner == _EXPERT].any(1)
     if not np.isfinite(seen.reward).all():
         yield "a reward is not finite"
-    if (paid & ~seen.terminated).any():
-        yield "a step with a positive reward did not terminate"
+    if (won & ~seen.terminated).any():
+        yield "a step with success did not terminate"
+    if (won & ~(seen.reward > 0)).any():
+        yield "a step with success gave no reward"
     for command in seen.command[alive & seen.tried & (errors > 0)][:_EXAMPLES]:
         yield f"the valid command {_spell(schema, command)} gives an error"
     if (mute & (errors == 0)).any():

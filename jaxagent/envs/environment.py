@@ -18,6 +18,10 @@ State = Any
 Params = Any
 """Pytree of numbers and arrays, the same structure for every level of an environment: traced."""
 
+SPLITS = ("seen", "unseen")
+"""Content of an instance: that of training (under keys that training never uses, when it is for
+evaluation), or content that is held out of training."""
+
 
 class Transition(flax.struct.PyTreeNode):
     """What a command did.
@@ -27,12 +31,15 @@ class Transition(flax.struct.PyTreeNode):
         facts: int32[step facts, 1 + max_args], the message after it; `NOTHING` rows are empty.
         reward: float32[], the reward of this step.
         terminated: bool[], the goal is reached or lost. Turn limits are not the environment's.
+        success: bool[], the goal is fully reached by this very command; where rewards are graded,
+            the full score. It implies `terminated`.
     """
 
     state: State
     facts: Int[Array, "facts row"]
     reward: Float[Array, ""]
     terminated: Bool[Array, ""]
+    success: Bool[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,19 @@ class Level:
         summary: one line for people.
         most: fact name -> how often it occurs at most in the first message and in a later one at
             this level, where that is less than the schema's bound; it makes messages shorter.
+        unseen: parameters that draw only the content which `params` never draws, or None where
+            the level holds nothing out.
     """
 
     params: Params
     turn_limit: int
     summary: str = ""
     most: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    unseen: Params = None
+
+    def params_of(self, split: str) -> Params:
+        """The parameters of a split, one of `SPLITS`."""
+        return self.unseen if split == "unseen" else self.params
 
 
 class Environment(Speaker, Protocol):
@@ -86,6 +100,13 @@ class Environment(Speaker, Protocol):
 
     def expert(self, state: State, params: Params) -> Int[Array, "row"]:
         """The command of a policy that solves every instance within the turn limit."""
+        ...
+
+    def content(self, state: State) -> Int[Array, "content"]:
+        """Ids of what the instance is about and the unseen split holds out, -1 behind.
+
+        No instance of a level's `params` has an id in common with one of its `unseen`.
+        """
         ...
 
     def fingerprint(self, state: State) -> UInt32[Array, ""]:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxagent.envs.environment import Environment
+from jaxagent.envs.environment import Environment, Transition
 from jaxagent.envs.task import Task, parse_task
 from jaxagent.text import (
     ERRORS,
@@ -54,6 +54,7 @@ class Step(flax.struct.PyTreeNode):
         message: what is said about it.
         reward: float32[].
         terminated: bool[], the goal is reached or lost.
+        success: bool[], the goal is fully reached.
         invalid: bool[], the action could not be read or had no effect.
     """
 
@@ -61,6 +62,7 @@ class Step(flax.struct.PyTreeNode):
     message: Message
     reward: Float[Array, ""]
     terminated: Bool[Array, ""]
+    success: Bool[Array, ""]
     invalid: Bool[Array, ""]
 
 
@@ -173,29 +175,30 @@ class Suite:
 
     def step(self, instance: Instance, command: Int[Array, " row"]) -> Step:
         """Carries out a command, as `act` does with its words."""
-        after, facts, reward, terminated = self.move(instance, command)
+        move = self.move(instance, command)
         task = instance.task
-        invalid = self.language.is_error(facts, self.voice(task).environment)
+        invalid = self.language.is_error(move.facts, self.voice(task).environment)
         listing = jnp.asarray(self.listings)[task]
         listed = (listing == LISTINGS.index("every_turn")) | (
             invalid & (listing == LISTINGS.index("on_error"))
         )
-        message = self._message(after, facts, listed, self.step_tokens)
-        return Step(after, message, reward, terminated, invalid)
+        message = self._message(move.state, move.facts, listed, self.step_tokens)
+        return Step(move.state, message, move.reward, move.terminated, move.success, invalid)
 
-    def move(
-        self, instance: Instance, command: Int[Array, " row"]
-    ) -> tuple[Instance, Int[Array, "facts row"], Float[Array, ""], Bool[Array, ""]]:
-        """Carries out a command without a word: instance, facts, reward and whether it ended."""
+    def move(self, instance: Instance, command: Int[Array, " row"]) -> Transition:
+        """Carries out a command without a word; the transition's state is an instance."""
         task = instance.task
         moves = [
             e.step(state, command[: 1 + e.schema.max_args], self._params(i, task))
             for i, (e, state) in enumerate(zip(self.environments, instance.states, strict=True))
         ]
-        after = Instance(task=task, states=tuple(move.state for move in moves))
-        facts = self._of_owner(task, self._aligned([move.facts for move in moves]))
-        reward = self._of_owner(task, [move.reward for move in moves])
-        return after, facts, reward, self._of_owner(task, [move.terminated for move in moves])
+        return Transition(
+            state=Instance(task=task, states=tuple(move.state for move in moves)),
+            facts=self._of_owner(task, self._aligned([move.facts for move in moves])),
+            reward=self._of_owner(task, [move.reward for move in moves]),
+            terminated=self._of_owner(task, [move.terminated for move in moves]),
+            success=self._of_owner(task, [move.success for move in moves]),
+        )
 
     def expert(self, instance: Instance) -> Int[Array, " row"]:
         """The expert's command."""
@@ -233,8 +236,10 @@ class Suite:
         """Per environment, its parameters for every task; tasks of others get its first level's."""
         stacks = []
         for i, each in enumerate(self.environments):
-            own = [t.level if e == i else next(iter(each.levels)) for e, t in self._pairs]
-            rows = [each.levels[level].params for level in own]
+            first = next(iter(each.levels.values())).params
+            rows = [
+                each.levels[t.level].params_of(t.split) if e == i else first for e, t in self._pairs
+            ]
             stacks.append(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
         return tuple(stacks)
 

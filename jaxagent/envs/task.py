@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from jaxagent.envs.environment import Environment
+from jaxagent.envs.environment import SPLITS, Environment
 from jaxagent.text import ERRORS, INTERFACES, LEXICONS, LISTINGS
 
 _SWITCHES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    **dict.fromkeys(SPLITS, ("split", SPLITS)),
     **dict.fromkeys(LEXICONS, ("lexicon", LEXICONS)),
     **dict.fromkeys(INTERFACES, ("interface", INTERFACES)),
 }
@@ -19,12 +20,13 @@ _PREFIXED: Mapping[str, tuple[str, ...]] = {"list": LISTINGS, "errors": ERRORS}
 class Task:
     """One line of a suite, written `environment/level+modifier+…`.
 
-    Modifiers are the name of a lexicon, the name of an interface, `list:WHEN` and `errors:HOW`;
+    Modifiers are the name of a split, of a lexicon, of an interface, `list:WHEN` and `errors:HOW`;
     defaults are not written, so equal tasks have equal names.
 
     Attributes:
         environment: name of the environment.
         level: one of the environment's levels, e.g. `easy`.
+        split: one of `SPLITS`: whether the content is that of training.
         lexicon: one of `LEXICONS`.
         interface: one of `INTERFACES`.
         list: when the valid commands are listed, one of `LISTINGS`.
@@ -33,6 +35,7 @@ class Task:
 
     environment: str
     level: str
+    split: str = "seen"
     lexicon: str = "identity"
     interface: str = "terse"
     list: str = "never"
@@ -65,7 +68,10 @@ def parse_task(text: str, environments: Sequence[Environment]) -> Task:
     if level not in known[name].levels:
         levels = _names(known[name].levels)
         raise ValueError(f"task {text!r}: level {level!r} is not one of {name}'s: {levels}")
-    return Task(name, level, **_parse_modifiers(text, modifiers))
+    task = Task(name, level, **_parse_modifiers(text, modifiers))
+    if known[name].levels[level].params_of(task.split) is None:
+        raise ValueError(f"task {text!r}: level {name}/{level} holds no content out, expected seen")
+    return task
 
 
 def _parse_modifiers(text: str, modifiers: Sequence[str]) -> dict[str, str]:

@@ -250,7 +250,7 @@ def _record(
         terminated=ended,
         truncated=truncated,
         closing=rows.closing,
-        success=ended & (step.reward > 0),
+        success=ended & step.success,
         invalid=active & step.invalid,
         expert=active & spoken.expert,
     )

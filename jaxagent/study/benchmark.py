@@ -239,9 +239,9 @@ def _step_all(suite: Suite, pool: Pool, commands: jax.Array) -> jax.Array:
 
     def turn(carry: tuple, commands: jax.Array) -> tuple[tuple, jax.Array]:
         instances, dealt = carry
-        moved, facts, reward, ended = jax.vmap(suite.move)(instances, commands)
-        check = jnp.sum(facts) + jnp.sum(reward).astype(jnp.int32)
-        return _dealt(pool, moved, ended, dealt), check
+        move = jax.vmap(suite.move)(instances, commands)
+        check = jnp.sum(move.facts) + jnp.sum(move.reward).astype(jnp.int32)
+        return _dealt(pool, move.state, move.terminated, dealt), check
 
     return jnp.sum(jax.lax.scan(turn, _start(pool), commands)[1])
 

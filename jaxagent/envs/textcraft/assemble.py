@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int8, Int16
 
-from jaxagent.envs.textcraft.chance import inverse, ordering
+from jaxagent.envs.chance import inverse, ordering
 from jaxagent.envs.textcraft.recipes import BASES, HOLDINGS, NEEDED
 from jaxagent.envs.textcraft.rules import empty_handed
 from jaxagent.envs.textcraft.state import Source, State

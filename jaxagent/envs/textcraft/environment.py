@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int32, UInt32
 
 from jaxagent.envs.environment import Level, Transition
+from jaxagent.envs.fingerprint import fingerprint_of, mix
 from jaxagent.envs.textcraft.expert import advise
 from jaxagent.envs.textcraft.generator import ProceduralParams
 from jaxagent.envs.textcraft.listing import MAX_COMMANDS, list_commands
@@ -64,7 +65,8 @@ class TextCraft:
         state, outcome = obey(state, order, self.source.know(state.book, order))
         terminated = outcome.crafted & (order.thing == state.goal)
         facts = answer(self.schema, state, order.thing, outcome)
-        return Transition(state, facts, terminated.astype(jnp.float32), terminated)
+        reward = terminated.astype(jnp.float32)
+        return Transition(state, facts, reward, terminated, success=terminated)
 
     def valid_commands(
         self, state: State, params: Any
@@ -78,27 +80,22 @@ class TextCraft:
         del params
         return advise(self.schema, state, self.source.shown(state.book))
 
+    def content(self, state: State) -> Int32[Array, "1"]:
+        """The goal."""
+        return state.goal.astype(jnp.int32)[None]
+
     def fingerprint(self, state: State) -> UInt32[Array, ""]:
         """Hash of recipes, goal and inventory, whatever the order in which items came."""
-        held = jnp.stack([state.items, state.counts], axis=-1)
-        fixed = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(state.book)])
-        fixed = jnp.append(fixed, state.goal).astype(jnp.uint32)
-        pieces = _mix(fixed + _mix(jnp.arange(len(fixed), dtype=jnp.uint32)))
-        kinds = _mix(held[:, 0].astype(jnp.uint32) * 65536 + held[:, 1].astype(jnp.uint32))
-        inventory = jnp.sum(jnp.where(state.items >= 0, kinds, 0), dtype=jnp.uint32)
-        return _mix(jnp.sum(pieces, dtype=jnp.uint32) ^ _mix(inventory))
-
-
-def _mix(x: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
-    """A bijection of 32-bit numbers that spreads every bit (the finaliser of MurmurHash3)."""
-    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
-    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
-    return x ^ (x >> 16)
+        held = mix(state.items.astype(jnp.uint32) * 65536 + state.counts.astype(jnp.uint32))
+        inventory = jnp.sum(jnp.where(state.items >= 0, held, 0), dtype=jnp.uint32)
+        return fingerprint_of((state.book, state.goal, inventory))
 
 
 def _minecraft_level(least: int, most: int, distractors: int, limit: int, summary: str) -> Level:
-    params: Any = map(np.int32, (least, most, distractors, 0))
-    return Level(MinecraftParams(*params), limit, summary, _most(most, limit))
+    numbers: Any = map(np.int32, (least, most, distractors, 0))
+    params = MinecraftParams(*numbers)
+    unseen = params.replace(split=np.int32(1))
+    return Level(params, limit, summary, _most(most, limit), unseen)
 
 
 def _most(depth: int, limit: int) -> Mapping[str, tuple[int, int]]:
@@ -111,9 +108,15 @@ def _most(depth: int, limit: int) -> Mapping[str, tuple[int, int]]:
 def _procedural_level(
     values: tuple[int, ...], family: float, alternative: float, limit: int, summary: str
 ) -> Level:
-    chances = (np.float32(family), np.float32(alternative))
-    params: Any = (*map(np.int32, values), *chances, np.int32(0))
-    return Level(ProceduralParams(*params), limit, summary, _most(values[1], limit))
+    numbers: Any = (
+        *map(np.int32, values),
+        np.float32(family),
+        np.float32(alternative),
+        np.int32(0),
+    )
+    params = ProceduralParams(*numbers)
+    unseen = params.replace(split=np.int32(1))
+    return Level(params, limit, summary, _most(values[1], limit), unseen)
 
 
 MINECRAFT_LEVELS: Mapping[str, Level] = {

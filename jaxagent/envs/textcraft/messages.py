@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Int16, Int32
 
-from jaxagent.envs.textcraft.chance import ordering
+from jaxagent.envs.chance import ordering
 from jaxagent.envs.textcraft.recipes import LISTED_HOLDINGS, LISTED_MEMBERS, Recipes
 from jaxagent.envs.textcraft.rules import Outcome
 from jaxagent.envs.textcraft.state import State

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16, Int32
 
+from jaxagent.envs.chance import blocks, integers, ordering
 from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
-from jaxagent.envs.textcraft.chance import blocks, integers, ordering
 from jaxagent.envs.textcraft.recipes import (
     ABSENT,
     GROUP_OF,
@@ -28,7 +28,6 @@ from jaxagent.envs.textcraft.recipes import (
     Recipes,
     recipes_by,
 )
-from jaxagent.envs.textcraft.splits import SPLITS, in_split
 from jaxagent.envs.textcraft.state import Knowledge, Order, State
 
 _KIN, _STRANGERS = 24, 12
@@ -41,7 +40,8 @@ class MinecraftParams(flax.struct.PyTreeNode):
     Attributes:
         least_depth, most_depth: int32[], crafts on the longest way to the goal.
         distractors: int32[], recipes shown that the expert does not use.
-        split: int32[], place in `SPLITS`: which items can be goals.
+        split: int32[], place in `SPLITS`: which items can be goals, and, if it is that of training,
+            that no recipe of another item is shown.
     """
 
     least_depth: Int32[Array, ""]
@@ -133,10 +133,12 @@ def _goals_by_depth() -> tuple[np.ndarray, np.ndarray]:
         int32[splits, goals], those that are not of the split behind; int32[splits, depths + 1].
     """
     table = plans.all_plans()
-    of_split = [np.asarray(in_split(table.goals, split)) for split in range(len(SPLITS))]
-    order = [np.argsort(np.where(mask, table.depths, 99), kind="stable") for mask in of_split]
+    unseen = plans.unseen_goals()[table.goals]
     depths = np.arange(table.depths.max() + 2)
-    begin = [np.searchsorted(np.sort(table.depths[mask]), depths) for mask in of_split]
+    order = [
+        np.argsort(np.where(mask, table.depths, 99), kind="stable") for mask in (~unseen, unseen)
+    ]
+    begin = [np.searchsorted(np.sort(table.depths[mask]), depths) for mask in (~unseen, unseen)]
     return np.stack(order).astype(np.int32), np.stack(begin).astype(np.int32)
 
 
@@ -169,10 +171,17 @@ def _draw_distractors(
     earlier = jnp.tril(drawn[:, None] == drawn, k=-1)
     fresh = (drawn != ABSENT) & ~jnp.any(earlier, axis=1)
     fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)
+    fresh &= (params.split == 1) | ~jnp.asarray(_of_unseen())[drawn]
     rank = jnp.cumsum(fresh) - 1
     size = SHOWN - NEEDED
     at = fresh & (rank == jnp.arange(size)[:, None]) & (rank < params.distractors)
     return jnp.min(jnp.where(at, drawn, ABSENT), axis=1).astype(jnp.int16)
+
+
+@cache
+def _of_unseen() -> np.ndarray:
+    """bool[recipes]: which recipes make an item that is held out as a goal."""
+    return plans.unseen_goals()[MINECRAFT.output] & (MINECRAFT.output >= 0)
 
 
 def _kin(noise: Float[Array, "3 kin"], needed: Int16[Array, "needed"]) -> Int16[Array, "kin"]:

@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxagent.envs.textcraft.recipes import ABSENT, GROUPS, NEEDED, TABLE, thing
+from jaxagent.envs.textcraft.recipes import (
+    ABSENT,
+    GROUPS,
+    MINECRAFT,
+    NEEDED,
+    TABLE,
+    THINGS,
+    thing,
+)
 
 TURNS = {1: 10, 2: 20, 3: 30, 4: 30}
 """Depth -> most turns that a plan may take."""
@@ -81,6 +89,21 @@ def depth_of(name: str) -> int:
         (1 + max(depth_of(part) for part in _parts(r)) for r in _BY_OUTPUT.get(name, ())),
         default=0,
     )
+
+
+@cache
+def unseen_goals() -> np.ndarray:
+    """bool[things]: every fourth of the goals that no plan of another goal crafts.
+
+    So the recipes that make them can be held out of training altogether.
+    """
+    table = all_plans()
+    outputs = MINECRAFT.output[table.recipes]
+    own = np.repeat(table.goals, table.number)[:, None]
+    parts = np.unique(outputs[outputs != own])
+    unseen = np.zeros(len(THINGS), bool)
+    unseen[np.setdiff1d(table.goals, parts)[::4]] = True
+    return unseen
 
 
 def plans_of(goal: str) -> list[tuple[Chosen, Members]]:

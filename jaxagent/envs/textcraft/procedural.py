@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int16
 
+from jaxagent.envs.chance import blocks, integers, ordering
 from jaxagent.envs.textcraft.assemble import assemble
-from jaxagent.envs.textcraft.chance import blocks, integers, ordering
 from jaxagent.envs.textcraft.generator import SLOTS, Draft, ProceduralParams, draft, only
 from jaxagent.envs.textcraft.recipes import BASES, GROUPS, ITEMS, SHOWN, Recipes
 from jaxagent.envs.textcraft.splits import CLASSES, draw_items

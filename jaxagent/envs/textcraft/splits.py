@@ -1,4 +1,4 @@
-"""Splits of the items, so that evaluation can use items that training never asked for."""
+"""Splits of the names, so that evaluation can use items that training never met."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16
 
-from jaxagent.envs.textcraft.chance import integers, ordering
+from jaxagent.envs.chance import integers, ordering
 from jaxagent.envs.textcraft.recipes import ITEMS
-
-SPLITS = ("all", "seen", "unseen")
-"""`unseen` holds six of every 26 items in alphabetical order, `seen` the others."""
 
 CLASSES = 26
 """The items fall into this many classes of this many neighbours in the alphabet: 26 * 26 = 676."""
@@ -22,9 +19,8 @@ if len(ITEMS) != CLASSES**2:
 def in_split(
     items: Int[Array | np.ndarray, "*n"], split: Int[Array, ""] | int
 ) -> Bool[Array | np.ndarray, "*n"]:
-    """Whether each item belongs to the split."""
-    unseen = (items % CLASSES) % 5 == 0
-    return (split == 0) | (unseen == (split == 2))
+    """Whether each item belongs to the split (0 seen, 1 unseen): six of a class are unseen."""
+    return ((items % CLASSES) % 5 == 0) == (split == 1)
 
 
 def draw_items(
@@ -32,7 +28,6 @@ def draw_items(
 ) -> Int16[Array, "number"]:
     """Distinct items of a split, at most one of each class, which needs no sort of all items."""
     classes = ordering(noise[:CLASSES])[:number]
-    sizes = jnp.array([CLASSES, 20, 6])
-    drawn = integers(noise[CLASSES:], 0, sizes[split])
-    places = jnp.stack([drawn, drawn + drawn // 4 + 1, 5 * drawn])[split]
+    drawn = integers(noise[CLASSES:], 0, jnp.where(split == 1, 6, 20))
+    places = jnp.where(split == 1, 5 * drawn, drawn + drawn // 4 + 1)
     return (classes * CLASSES + places).astype(jnp.int16)
