@@ -47,6 +47,24 @@ _CALL = Phrases(
     },
     {"say": "say ( {colour} )", "wait": "wait ( )"},
 )
+_PARAPHRASE = Phrases(
+    {
+        "SHOWN": "{colour} is what there is .",
+        "WAIT": "not yet .",
+        "ASKED": "go on !",
+        "STRANGE": "pardon ?",
+    },
+    {"say": "{colour} it is", "wait": "let a turn pass"},
+)
+_TAGS = Phrases(
+    {
+        "SHOWN": "<shown> {colour} </shown>",
+        "WAIT": "<later/>",
+        "ASKED": "<now/>",
+        "STRANGE": "<error/>",
+    },
+    {"say": "<say> {colour} </say>", "wait": "<wait/>"},
+)
 
 
 class ProbeState(flax.struct.PyTreeNode):
@@ -77,7 +95,7 @@ class Probe:
 
     @property
     def phrases(self) -> dict[str, Phrases]:
-        return dict(zip(INTERFACES, (_TERSE, _PROSE, _CALL), strict=True))
+        return dict(zip(INTERFACES, (_TERSE, _PROSE, _CALL, _PARAPHRASE, _TAGS), strict=True))
 
     @property
     def levels(self) -> dict[str, Level]:

@@ -58,6 +58,18 @@ LEDGER_PHRASES = {
         {"OWES": "{a} = {n} ; {b} = {m} ;", "HAS": "{item} = {count}", "NO": "error ;"},
         {"pay": "pay ( {item} , {count} )"},
     ),
+    "paraphrase": Phrases(
+        {"OWES": "{m} {b} are due with {n} {a}", "HAS": "{item} : {count} ;", "NO": "never ."},
+        {"pay": "hand over {item} times {count}"},
+    ),
+    "tags": Phrases(
+        {
+            "OWES": "<owe> {n} {a} </owe> <owe> {m} {b} </owe>",
+            "HAS": "<has> {count} {item} </has>",
+            "NO": "<no/>",
+        },
+        {"pay": "<pay> {count} {item} </pay>"},
+    ),
 }
 
 

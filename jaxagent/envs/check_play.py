@@ -118,7 +118,7 @@ def _turn(
 
 
 def _message_problems(schema: Schema, seen: _Play, alive: np.ndarray, where: str) -> Iterator[str]:
-    yield from _fact_problems(schema, seen.first, "first", f"{where}, first message")
+    yield from _fact_problems(schema, np.asarray(seen.first), "first", f"{where}, first message")
     yield from _fact_problems(schema, np.asarray(seen.facts)[alive], "step", f"{where}, step")
 
 

@@ -11,9 +11,14 @@ from dataclasses import dataclass
 
 from jaxagent.text.schema import Fact, Schema, Verb
 
-INTERFACES = ("terse", "prose", "call")
+INTERFACES = ("terse", "prose", "call", "paraphrase", "tags")
 """`terse`: as few words as possible. `prose`: full sentences in the manner of the originals.
-`call`: function-call syntax for commands, key-value observations."""
+`call`: function-call syntax for commands, key-value observations. Two are for evaluation alone,
+`HELD_OUT`. `paraphrase`: full sentences in other words and another order. `tags`: fields between
+tags."""
+
+HELD_OUT = ("paraphrase", "tags")
+"""The interfaces that no study trains on, so that every policy meets them for the first time."""
 
 LISTINGS = ("never", "first", "on_error", "every_turn")
 """When the valid commands are listed."""
@@ -37,6 +42,12 @@ COMMON_PHRASES: Mapping[str, Mapping[str, str]] = {
     "terse": {"NOTHING": "", "NO_EFFECT": "nothing happens", "COMMANDS": "can :"},
     "prose": {"NOTHING": "", "NO_EFFECT": "nothing happens .", "COMMANDS": "available actions :"},
     "call": {"NOTHING": "", "NO_EFFECT": "result = nothing ;", "COMMANDS": "commands = ["},
+    "paraphrase": {
+        "NOTHING": "",
+        "NO_EFFECT": "that changes nothing at all .",
+        "COMMANDS": "you may now :",
+    },
+    "tags": {"NOTHING": "", "NO_EFFECT": "<nothing/>", "COMMANDS": "<commands/>"},
 }
 """Templates of the facts that every environment has."""
 

@@ -17,9 +17,10 @@ from jaxagent.envs.babyai.levels import DIFFICULTIES, original_levels
 from jaxagent.envs.babyai.messages import mission_facts, objection, observation, outcome
 from jaxagent.envs.babyai.params import Params
 from jaxagent.envs.babyai.rules import NO_ACTION, execute, reward
+from jaxagent.envs.babyai.sentences import PHRASES
 from jaxagent.envs.babyai.state import RUNNING, SUCCESS, State
 from jaxagent.envs.babyai.view import look
-from jaxagent.envs.babyai.words import PHRASES, babyai_schema
+from jaxagent.envs.babyai.words import babyai_schema
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
 from jaxagent.text import Phrases, Schema, only_if

@@ -1,4 +1,4 @@
-"""The words of BabyAI: its schema, and its sentences under the three interfaces."""
+"""The schema of BabyAI: what it can state and what it can be told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxagent.envs.babyai.state import COLORS
-from jaxagent.text import NONE, Phrases, Schema, fact, verb
+from jaxagent.text import NONE, Schema, fact, verb
 
 KINDS = ("key", "ball", "box")
 DOORS = ("open_door", "closed_door", "locked_door")
@@ -133,146 +133,3 @@ def _verbs() -> tuple:
         verb("go_through", color="color", door="door", number="number"),
         verb("toggle_and_go_through", color="color", door="door", number="number"),
     )
-
-
-TERSE = Phrases(
-    facts={
-        "MISSION": "goal",
-        "GO_TO": "go",
-        "PICK_UP": "get",
-        "OPEN": "open",
-        "PUT": "put",
-        "NEXT_TO": "beside",
-        "THING": "{noun}",
-        "COLORED_THING": "{color} {noun}",
-        "LOCATED": "{place}",
-        "AND": "and",
-        "THEN": "then",
-        "AFTER": "after",
-        "MISSION_END": "",
-        "SEES": "{color} {thing} {number} {ahead} {side}",
-        "SEES_NOTHING": "nothing",
-        "FACES": "{barrier} {ahead}",
-        "CARRIES": "carry {color} {kind}",
-        "HANDS_EMPTY": "",
-        "COMPLETED": "done",
-        "FAILED": "failed",
-        "UNKNOWN": "unknown",
-        "NO_PATH": "unreachable",
-        "BARRIER": "barrier",
-        "CANNOT_DROP": "occupied",
-        "NOTHING_TO_DROP": "empty",
-        "DOOR_CLOSED": "closed",
-        "NO_KEY": "keyless",
-        "WRONG_KEY": "misfit",
-        "NO_CHANGE": "unchanged",
-    },
-    verbs={
-        "left": "left",
-        "right": "right",
-        "forward": "forward",
-        "drop": "drop",
-        "toggle": "toggle",
-        "check": "check",
-        "pickup": "get {color} {kind} {number}",
-        "go_to": "go {color} {thing} {number}",
-        "go_through": "through {color} {door} {number}",
-        "toggle_and_go_through": "toggle {color} {door} {number}",
-    },
-)
-
-PROSE = Phrases(
-    facts={
-        "MISSION": "your goal :",
-        "GO_TO": "go to",
-        "PICK_UP": "pick up",
-        "OPEN": "open",
-        "PUT": "put",
-        "NEXT_TO": "next to",
-        "THING": "{article} {noun}",
-        "COLORED_THING": "{article} {color} {noun}",
-        "LOCATED": "on the {place} side",
-        "AND": "and",
-        "THEN": ", then",
-        "AFTER": "after you",
-        "MISSION_END": ".",
-        "SEES": "{color} {thing} {number} is {ahead} steps ahead and {steps} {hand} .",
-        "SEES_NOTHING": "you cannot see any objects .",
-        "FACES": "you are facing a {barrier} {ahead} steps away .",
-        "CARRIES": "you are carrying a {color} {kind} .",
-        "HANDS_EMPTY": "you are not carrying anything .",
-        "COMPLETED": "the task is completed .",
-        "FAILED": "the task has failed .",
-        "UNKNOWN": "the action is not recognized .",
-        "NO_PATH": "there is no path leading to {color} {thing} {number} .",
-        "BARRIER": "there is a barrier in front of you .",
-        "CANNOT_DROP": "there is already an object in front of you .",
-        "NOTHING_TO_DROP": "you are not carrying anything to drop .",
-        "DOOR_CLOSED": "the door is closed , toggle it first .",
-        "NO_KEY": "you are not carrying a key .",
-        "WRONG_KEY": "the color of the key does not match the door .",
-        "NO_CHANGE": "no change in state .",
-    },
-    verbs={
-        "left": "turn left",
-        "right": "turn right",
-        "forward": "move forward",
-        "drop": "drop",
-        "toggle": "toggle",
-        "check": "check available actions",
-        "pickup": "pickup {color} {kind} {number}",
-        "go_to": "go to {color} {thing} {number}",
-        "go_through": "go through {color} {door} {number}",
-        "toggle_and_go_through": "toggle and go through {color} {door} {number}",
-    },
-)
-
-CALL = Phrases(
-    facts={
-        "MISSION": "goal =",
-        "GO_TO": "go_to",
-        "PICK_UP": "pick_up",
-        "OPEN": "open",
-        "PUT": "put",
-        "NEXT_TO": "next_to",
-        "THING": "{article} {noun}",
-        "COLORED_THING": "{article} {color} {noun}",
-        "LOCATED": "at {place}",
-        "AND": "&",
-        "THEN": "then",
-        "AFTER": "after",
-        "MISSION_END": ";",
-        "SEES": "{color} {thing} {number} = ( {ahead} , {side} ) ;",
-        "SEES_NOTHING": "objects = none ;",
-        "FACES": "facing = {barrier} {ahead} ;",
-        "CARRIES": "carrying = {color} {kind} ;",
-        "HANDS_EMPTY": "carrying = none ;",
-        "COMPLETED": "result = completed ;",
-        "FAILED": "result = failed ;",
-        "UNKNOWN": "error = unknown_action ;",
-        "NO_PATH": "error = no_path ;",
-        "BARRIER": "error = barrier ;",
-        "CANNOT_DROP": "error = occupied ;",
-        "NOTHING_TO_DROP": "error = empty_hands ;",
-        "DOOR_CLOSED": "error = door_closed ;",
-        "NO_KEY": "error = no_key ;",
-        "WRONG_KEY": "error = wrong_key ;",
-        "NO_CHANGE": "result = unchanged ;",
-    },
-    verbs={
-        "left": "turn ( left )",
-        "right": "turn ( right )",
-        "forward": "move ( forward )",
-        "drop": "drop ( )",
-        "toggle": "toggle ( )",
-        "check": "check ( )",
-        "pickup": "pickup ( color = {color} , kind = {kind} , number = {number} )",
-        "go_to": "go_to ( color = {color} , thing = {thing} , number = {number} )",
-        "go_through": "go_through ( color = {color} , door = {door} , number = {number} )",
-        "toggle_and_go_through": (
-            "toggle_and_go_through ( color = {color} , door = {door} , number = {number} )"
-        ),
-    },
-)
-
-PHRASES = {"terse": TERSE, "prose": PROSE, "call": CALL}

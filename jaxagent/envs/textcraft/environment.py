@@ -21,8 +21,9 @@ from jaxagent.envs.textcraft.minecraft import Minecraft, MinecraftParams
 from jaxagent.envs.textcraft.procedural import Procedural
 from jaxagent.envs.textcraft.recipes import LISTED_HOLDINGS
 from jaxagent.envs.textcraft.rules import obey, take_apart
+from jaxagent.envs.textcraft.sentences import make_phrases
 from jaxagent.envs.textcraft.state import Source, State
-from jaxagent.envs.textcraft.words import make_phrases, make_schema
+from jaxagent.envs.textcraft.words import make_schema
 from jaxagent.text import Phrases, Schema
 
 
