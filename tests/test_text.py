@@ -34,8 +34,20 @@ from jaxagent.text import (
 )
 from jaxagent.text.vocabulary import UNKNOWN, heldout_words
 
-FIXED = {"terse": "nothing happens", "prose": "nothing happens .", "call": "result = nothing ;"}
-HEADS = {"terse": "can :", "prose": "available actions :", "call": "commands = ["}
+FIXED = {
+    "terse": "nothing happens",
+    "prose": "nothing happens .",
+    "call": "result = nothing ;",
+    "paraphrase": "that changes nothing at all .",
+    "tags": "<nothing/>",
+}
+HEADS = {
+    "terse": "can :",
+    "prose": "available actions :",
+    "call": "commands = [",
+    "paraphrase": "you may now :",
+    "tags": "<commands/>",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +102,20 @@ def kitchen_phrases() -> dict[str, Phrases]:
         {"take": "take ( {what} , {count} )", "cut": "cut ( {food} , {tool} )",
          "turn": "turn ( {side} )", "give": "give ( {what} , {count} )", "wait": "wait ( )"},
     )  # fmt: skip
-    return {"terse": terse, "prose": prose, "call": call}
+    paraphrase = Phrases(
+        {"SEES": "on the {side} {what} , {count} of it ;", "HELD": "{food} is in your hand ;",
+         "BOTH": "with {b} comes {a} ;", "LOST": "pardon ?", "NO_TOOL": "{tool} is lacking ;"},
+        {"take": "{what} , {count} of it , is yours", "cut": "apply {tool} to {food}",
+         "turn": "look {side}", "give": "let {count} of {what} go", "wait": "rest"},
+    )  # fmt: skip
+    tags = Phrases(
+        {"SEES": "<see> {count} {what} {side} </see>", "HELD": "<held> {food} </held>",
+         "BOTH": "<both> {a} {b} </both>", "LOST": "<lost/>", "NO_TOOL": "<no> {tool} </no>"},
+        {"take": "<take> {count} {what} </take>", "cut": "<cut> {food} {tool} </cut>",
+         "turn": "<turn> {side} </turn>", "give": "<give> {what} {count} </give>", "wait": "<w/>"},
+    )  # fmt: skip
+    all_five = (terse, prose, call, paraphrase, tags)
+    return dict(zip(INTERFACES, all_five, strict=True))
 
 
 KITCHEN = Speaker("kitchen", KITCHEN_SCHEMA, kitchen_phrases())
@@ -437,7 +462,7 @@ def spoken_commands(draw, language: Language):
         start, stop = schema.spans[draw(st.sampled_from(categories.split("|")))]
         args.append(draw(st.integers(start, stop - 1)))
     padding = [NONE] * (language.max_args - len(args))
-    lexicon, interface = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    lexicon, interface = draw(st.integers(0, 2)), draw(st.integers(0, len(INTERFACES) - 1))
     return environment, lexicon, interface, np.array([kind, *args, *padding], np.int32)
 
 
