@@ -381,11 +381,13 @@ def test_a_policy_fits_every_suite_of_the_same_environments():
     assert one.language is other.language
 
 
-def test_sayable_is_that_of_the_lexicons_in_play():
+def test_sayable_is_that_of_the_lexicons_and_interfaces_in_play():
     suite = suite_of("read/easy", "ledger/easy+swapped")
     words_of = {suite.language.vocabulary.words[w] for w in suite.sayable}
     assert {"<end>", "say", "red", "pay", "apple", "0", "99", "(", ","} <= words_of
-    assert not {"<pad>", ">", "owe", "what"} & words_of
+    assert not {"<pad>", ">", "owe", "what", "<pay>", "hand"} & words_of
+    tagged = set(suite_of("read/easy+tags").sayable)
+    assert suite.language.vocabulary.id("<pay>") in tagged and set(suite.sayable) <= tagged
     renamed = set(suite_of("read/easy+renamed").sayable) - set(suite.sayable)
     assert len(renamed) == 4
 

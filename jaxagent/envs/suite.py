@@ -115,8 +115,9 @@ class Suite:
 
     @cached_property
     def sayable(self) -> np.ndarray:
-        """int32[n]: the words that some lexicon of the suite knows, sorted."""
-        return np.flatnonzero(self.language.sayable[sorted(set(self.voices.lexicon))].any(0))
+        """int32[n]: the words that some task of the suite allows in commands, sorted."""
+        words = self.language.sayable[self.voices.lexicon, self.voices.interface]
+        return np.flatnonzero(words.any(0))
 
     def voice(self, task: Int[Array, ""]) -> Voice:
         """How the task with this number is put into words."""
