@@ -1,6 +1,6 @@
 """Tables for the pages on environments: what the expert and chance reach, level by level.
 
-    python scripts/expert_turns.py maze wordle --episodes 512
+python scripts/expert_turns.py maze wordle --episodes 512
 """
 
 from __future__ import annotations
