@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Bool, Int32
 
 from jaxagent.envs.alfworld.expert import advise_knowing
 from jaxagent.envs.alfworld.rules import is_solved, obey, take_apart
@@ -22,13 +22,14 @@ def plan(state: State) -> tuple[Int32[Array, "longest row"], Int32[Array, ""]]:
         The commands, of which the first `length` count, and `length`; it is `LONGEST` + 1 where
         that many do not suffice.
     """
-
-    def step(state: State, _: None) -> tuple[State, tuple]:
-        command = advise_knowing(state)
-        after, _ = obey(state, take_apart(state, command))
-        return after, (command, is_solved(state))
-
-    last, (commands, solved) = jax.lax.scan(step, state, None, LONGEST)
+    last, (commands, solved) = jax.lax.scan(_step, state, None, LONGEST)
     solved = jnp.append(solved, is_solved(last))
     length = jnp.where(jnp.any(solved), jnp.argmax(solved), LONGEST + 1)
     return commands, length
+
+
+def _step(state: State, _: None) -> tuple[State, tuple[Int32[Array, "row"], Bool[Array, ""]]]:
+    """The state after the next command, that command, and whether it was needed no more."""
+    command = advise_knowing(state)
+    after = obey(state, take_apart(state, command))[0]
+    return after, (command, is_solved(state))

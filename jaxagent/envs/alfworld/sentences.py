@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from jaxagent.text import Phrases
 
-_O, _R, _T = "{object} {number}", "{receptacle} {place}", "{tool} {which}"
+_O = "{object} {number}"
+_R = "{receptacle} {place}"
+_T = "{tool} {which}"
 
 _TERSE = Phrases(
     {

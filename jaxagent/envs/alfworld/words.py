@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from jaxagent.envs.alfworld.affordances import OBJECTS, RECEPTACLES
 from jaxagent.envs.alfworld.state import PLACES, TASKS
-from jaxagent.text import Fact, Schema, fact, verb
+from jaxagent.text import Fact, Schema, Verb
 
 LISTED = 8
 """Most things that are said to lie in or on one receptacle."""
 
-_THING = {"object": "object", "number": "number"}
-_PLACE = {"receptacle": "receptacle", "place": "number"}
-_TOOL = {"tool": "object", "which": "number"}
+_Args = tuple[tuple[str, str], ...]
+_THING: _Args = (("object", "object"), ("number", "number"))
+_PLACE: _Args = (("receptacle", "receptacle"), ("place", "number"))
+_TOOL: _Args = (("tool", "object"), ("which", "number"))
 
-VERBS = (
-    verb("go", **_PLACE),
-    verb("open", **_PLACE),
-    verb("close", **_PLACE),
-    verb("take", **_THING, **_PLACE),
-    verb("put", **_THING, **_PLACE),
-    verb("examine", thing="object|receptacle", number="number"),
-    verb("use", **_THING),
-    verb("heat", **_THING, **_PLACE),
-    verb("cool", **_THING, **_PLACE),
-    verb("clean", **_THING, **_PLACE),
-    verb("slice", **_THING, **_TOOL),
-    verb("look"),
-    verb("inventory"),
+_VERBS = (
+    Verb("go", _PLACE),
+    Verb("open", _PLACE),
+    Verb("close", _PLACE),
+    Verb("take", _THING + _PLACE),
+    Verb("put", _THING + _PLACE),
+    Verb("examine", (("thing", "object|receptacle"), ("number", "number"))),
+    Verb("use", _THING),
+    Verb("heat", _THING + _PLACE),
+    Verb("cool", _THING + _PLACE),
+    Verb("clean", _THING + _PLACE),
+    Verb("slice", _THING + _TOOL),
+    Verb("look"),
+    Verb("inventory"),
 )
 
 UNREAD = 0
@@ -36,84 +37,74 @@ GO, OPEN, CLOSE, TAKE, PUT, EXAMINE, USE, HEAT, COOL, CLEAN, SLICE, LOOK, INVENT
 EXAMINE_PLACE, DEEDS = 14, 15
 """To examine a receptacle is a deed of its own; a deed is a verb's id or this."""
 
-ERRORS = (
-    "NOT_UNDERSTOOD",
-    "NO_PLACE",
-    "ALREADY_AT",
-    "NOT_AT",
-    "NOT_OPENABLE",
-    "ALREADY_OPEN",
-    "ALREADY_CLOSED",
-    "SHUT",
-    "HANDS_FULL",
-    "NOT_FOUND",
-    "NO_TOOL",
-    "NOT_HELD",
-    "USELESS",
-    "NOT_FITTING",
-)
+_COMPLAINTS: dict[str, _Args] = {
+    "NOT_UNDERSTOOD": (),
+    "NO_PLACE": _PLACE,
+    "ALREADY_AT": _PLACE,
+    "NOT_AT": _PLACE,
+    "NOT_OPENABLE": _PLACE,
+    "ALREADY_OPEN": _PLACE,
+    "ALREADY_CLOSED": _PLACE,
+    "SHUT": _PLACE,
+    "HANDS_FULL": (),
+    "NOT_FOUND": _THING,
+    "NO_TOOL": _TOOL,
+    "NOT_HELD": _THING,
+    "USELESS": _THING,
+    "NOT_FITTING": _THING + _PLACE,
+}
+
+ERRORS = tuple(_COMPLAINTS)
 """Why a command was not carried out; of several reasons the first is told."""
 
 
-def _error(name: str) -> Fact:
-    if name in ("NOT_UNDERSTOOD", "HANDS_FULL"):
-        return fact(name, error=True)
-    if name in ("NOT_FOUND", "NOT_HELD", "USELESS"):
-        return fact(name, error=True, **_EITHER)
-    if name == "NO_TOOL":
-        return fact(name, error=True, **_TOOL)
-    if name == "NOT_FITTING":
-        return fact(name, error=True, **_THING, **_PLACE)
-    return fact(name, error=True, **_PLACE)
+def _opens(name: str, args: _Args = (), most: int = 1) -> Fact:
+    """A fact of the first message."""
+    return Fact(name, args, first=most, step=0)
 
 
-_EITHER = {"object": "object|receptacle", "number": "number"}
+def _asks(task: str) -> Fact:
+    """The fact that sets a task."""
+    goal = "object" if task == "light" else "receptacle"
+    return _opens(f"TASK_{task.upper()}", (("object", "object"), ("goal", goal)))
+
 
 SCHEMA = Schema(
     {"object": OBJECTS, "receptacle": RECEPTACLES},
     (
-        fact("ROOM", first=1, step=0),
-        fact("PLACE", first=PLACES - 1, step=0, **_PLACE),
-        fact("LAST_PLACE", first=1, step=0, **_PLACE),
-        *(
-            fact(
-                f"TASK_{task.upper()}",
-                first=1,
-                step=0,
-                object="object",
-                goal="object" if task == "light" else "receptacle",
-            )
-            for task in TASKS
-        ),
-        fact("ARRIVED", **_PLACE),
-        fact("OPENED", **_PLACE),
-        fact("CLOSED", **_PLACE),
-        fact("TOOK", **_THING, **_PLACE),
-        fact("PUT", **_THING, **_PLACE),
-        fact("TURNED_ON", **_THING),
-        fact("HEATED", **_THING, **_PLACE),
-        fact("COOLED", **_THING, **_PLACE),
-        fact("CLEANED", **_THING, **_PLACE),
-        fact("CUT", **_THING, **_TOOL),
-        fact("FACING", **_PLACE),
-        fact("MIDDLE"),
-        fact("CARRYING", **_THING),
-        fact("EMPTY_HANDED"),
-        fact("IS_CLOSED", **_PLACE),
-        fact("INSIDE", **_PLACE),
-        fact("UPON", **_PLACE),
-        fact("NOTHING_SEEN"),
-        fact("SEES", step=LISTED - 1, **_THING),
-        fact("LAST_SEEN", **_THING),
-        fact("ONLY_SEEN", **_THING),
-        fact("PLAIN", **_THING),
-        fact("IS_CLEAN", **_THING),
-        fact("IS_HOT", **_THING),
-        fact("IS_COOL", **_THING),
-        fact("IS_SLICED", **_THING),
-        *map(_error, ERRORS),
+        _opens("ROOM"),
+        _opens("PLACE", _PLACE, PLACES - 1),
+        _opens("LAST_PLACE", _PLACE),
+        *map(_asks, TASKS),
+        Fact("ARRIVED", _PLACE),
+        Fact("OPENED", _PLACE),
+        Fact("CLOSED", _PLACE),
+        Fact("TOOK", _THING + _PLACE),
+        Fact("PUT", _THING + _PLACE),
+        Fact("TURNED_ON", _THING),
+        Fact("HEATED", _THING + _PLACE),
+        Fact("COOLED", _THING + _PLACE),
+        Fact("CLEANED", _THING + _PLACE),
+        Fact("CUT", _THING + _TOOL),
+        Fact("FACING", _PLACE),
+        Fact("MIDDLE"),
+        Fact("CARRYING", _THING),
+        Fact("EMPTY_HANDED"),
+        Fact("IS_CLOSED", _PLACE),
+        Fact("INSIDE", _PLACE),
+        Fact("UPON", _PLACE),
+        Fact("NOTHING_SEEN"),
+        Fact("SEES", _THING, step=LISTED - 1),
+        Fact("LAST_SEEN", _THING),
+        Fact("ONLY_SEEN", _THING),
+        Fact("PLAIN", _THING),
+        Fact("IS_CLEAN", _THING),
+        Fact("IS_HOT", _THING),
+        Fact("IS_COOL", _THING),
+        Fact("IS_SLICED", _THING),
+        *(Fact(name, args, error=True) for name, args in _COMPLAINTS.items()),
     ),
-    VERBS,
+    _VERBS,
 )
 """Concepts, facts and verbs."""
 
