@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxagent.envs.alfworld import ALFWorld
 from jaxagent.envs.babyai import BabyAI, original
 from jaxagent.envs.environment import Environment
 from jaxagent.envs.textcraft import minecraft, procedural
@@ -11,4 +12,5 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     procedural(),
     BabyAI(),
     original(),
+    ALFWorld(),
 )
