@@ -70,6 +70,14 @@ def test_evaluate_as_json(capsys):
         (["study", "quickstart", "--train.colour", "red"], "--train.colour"),
         (["study", "quickstart", "--train.algorithm", "magic"], "expected one of ppo"),
         (["study", "quickstart", "--base.noise", "2"], "base.noise=2.0: expected 0 to 1"),
+        (
+            ["study", "quickstart", "--tasks", "textcraft/easy+unseen"],
+            "tasks: textcraft/easy+unseen is for evaluation alone",
+        ),
+        (
+            ["study", "quickstart", "--base.tasks", "babyai/easy+tags", "--base.shares", "1"],
+            "base.tasks: babyai/easy+tags is for evaluation alone",
+        ),
         (["study", "quickstart", "--train.gamma", "1.5"], "train.gamma=1.5: expected 0 to 1"),
         (
             ["study", "quickstart", "--train.entropy", "nan"],

@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
 
 def test_every_phase_is_measured_on_every_task(folder):
     rows = table.read(folder / "results.csv")
-    measured = [row for row in rows if row.split == "eval" and row.metric == "success"]
+    measured = [row for row in rows if row.is_held_out and row.metric == "success"]
     assert [(row.phase, row.task) for row in measured] == [(p, t) for p in PHASES for t in TASKS]
     for row in measured:
         assert row.episodes == 16 and 0 <= row.low <= row.value <= row.high <= 1

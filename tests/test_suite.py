@@ -13,6 +13,7 @@ import pytest
 from probes import COLOURS, DELAYED, READ
 
 from jaxagent.envs import pool
+from jaxagent.envs.dispatch import dispatch
 from jaxagent.envs.environment import Environment, Level, Transition
 from jaxagent.envs.registry import ENVIRONMENTS
 from jaxagent.envs.suite import Suite, make_suite
@@ -380,11 +381,13 @@ def test_a_policy_fits_every_suite_of_the_same_environments():
     assert one.language is other.language
 
 
-def test_sayable_is_that_of_the_lexicons_in_play():
+def test_sayable_is_that_of_the_lexicons_and_interfaces_in_play():
     suite = suite_of("read/easy", "ledger/easy+swapped")
     words_of = {suite.language.vocabulary.words[w] for w in suite.sayable}
     assert {"<end>", "say", "red", "pay", "apple", "0", "99", "(", ","} <= words_of
-    assert not {"<pad>", ">", "owe", "what"} & words_of
+    assert not {"<pad>", ">", "owe", "what", "<pay>", "hand"} & words_of
+    tagged = set(suite_of("read/easy+tags").sayable)
+    assert suite.language.vocabulary.id("<pay>") in tagged and set(suite.sayable) <= tagged
     renamed = set(suite_of("read/easy+renamed").sayable) - set(suite.sayable)
     assert len(renamed) == 4
 
@@ -449,18 +452,68 @@ def test_a_pool_is_filled_by_its_keys():
         )
 
 
-def test_a_pool_makes_no_worlds_that_no_task_of_it_needs():
+def test_rows_make_no_worlds_but_their_own():
     suite = suite_of("read/easy", "ledger/easy")
-    keys = pool.evaluation_keys(3)
-    filled = jax.jit(partial(pool.fill_pool, suite))(keys, jnp.zeros(3, int))
-    for n in range(3):
-        instance, message = compiled(suite, "reset")(keys[n], 0)
-        jax.tree.map(np.testing.assert_array_equal, at(filled.messages, n), message)
+    tasks = np.array([0, 1, 1, 0, 1])
+    filled = jax.jit(partial(pool.fill_pool, suite))(pool.evaluation_keys(5), tasks)
+    for environment, states in enumerate(filled.instances.states):
+        leaves = [np.asarray(leaf).reshape(5, -1) for leaf in jax.tree.leaves(states)]
+        made = np.concatenate(leaves, axis=1).any(1)
+        assert not made[tasks != environment].any() and made[tasks == environment].any()
+
+
+# Dispatch: every row by its own branch, however the rows are mixed.
+
+
+def branches():
+    """Three branches: one counts, one only looks, one answers in a narrower row."""
+
+    def count(state, x):
+        return state + x, jnp.stack([state, x, state * x])
+
+    def look(state, x):
+        return None, jnp.stack([x, state[0], state[1]])
+
+    def narrow(state, x):
+        return state - x, x[None]
+
+    return count, look, narrow
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 64])
+@pytest.mark.parametrize("mixture", [(0,), (2, 1), (0, 1, 2)])
+def test_dispatch_equals_a_loop(rows, mixture):
+    rng = np.random.default_rng(rows)
+    owners = jnp.asarray(rng.choice(mixture, rows))
+    xs = jnp.asarray(rng.integers(-9, 9, rows))
+    states = tuple(jnp.asarray(rng.integers(-9, 9, s)) for s in ((rows,), (rows, 2), (rows,)))
+    alone = partial(dispatch, branches())
+    after, results = jax.jit(jax.vmap(alone))(owners, states, xs)
+    for n, owner in enumerate(owners.tolist()):
+        mine = at(states, n)
+        state, result = branches()[owner](mine[owner], xs[n])
+        expected = [mine[i] if i != owner or state is None else state for i in range(3)]
+        jax.tree.map(np.testing.assert_array_equal, at(after, n), tuple(expected))
+        assert results[n].tolist() == result.tolist() + [0] * (3 - len(result))
         jax.tree.map(
-            np.testing.assert_array_equal, at(filled.instances.states[0], n), instance.states[0]
+            np.testing.assert_array_equal, alone(owners[n], mine, xs[n]), at((after, results), n)
         )
-    assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(filled.instances.states[1]))
-    assert any(np.asarray(leaf).any() for leaf in jax.tree.leaves(instance.states[1]))
+
+
+def test_dispatch_may_be_mapped_twice_or_over_states_alone():
+    rng = np.random.default_rng(0)
+    owners = jnp.asarray(rng.integers(0, 3, (4, 5)))
+    xs = jnp.asarray(rng.integers(-9, 9, (4, 5)))
+    states = tuple(jnp.asarray(rng.integers(-9, 9, s)) for s in ((4, 5), (4, 5, 2), (4, 5)))
+    once = jax.vmap(partial(dispatch, branches()))
+    twice = jax.jit(jax.vmap(once))(owners, states, xs)
+    for n in range(4):
+        alone = once(owners[n], at(states, n), xs[n])
+        jax.tree.map(np.testing.assert_array_equal, at(twice, n), alone)
+    shared = jax.vmap(partial(dispatch, branches()), in_axes=(None, 0, None))
+    found = shared(owners[0, 0], at(states, 0), xs[0, 0])
+    expected = once(jnp.full(5, owners[0, 0]), at(states, 0), jnp.full(5, xs[0, 0]))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
 # Random play: nothing that can be said may crash or corrupt an environment.

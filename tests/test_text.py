@@ -16,6 +16,7 @@ from jaxagent.envs.registry import ENVIRONMENTS
 from jaxagent.text import (
     END,
     ERRORS,
+    HELD_OUT,
     INTERFACES,
     INVALID,
     LEXICONS,
@@ -34,8 +35,20 @@ from jaxagent.text import (
 )
 from jaxagent.text.vocabulary import UNKNOWN, heldout_words
 
-FIXED = {"terse": "nothing happens", "prose": "nothing happens .", "call": "result = nothing ;"}
-HEADS = {"terse": "can :", "prose": "available actions :", "call": "commands = ["}
+FIXED = {
+    "terse": "nothing happens",
+    "prose": "nothing happens .",
+    "call": "result = nothing ;",
+    "paraphrase": "that changes nothing at all .",
+    "tags": "<nothing/>",
+}
+HEADS = {
+    "terse": "can :",
+    "prose": "available actions :",
+    "call": "commands = [",
+    "paraphrase": "you may now :",
+    "tags": "<commands/>",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +103,20 @@ def kitchen_phrases() -> dict[str, Phrases]:
         {"take": "take ( {what} , {count} )", "cut": "cut ( {food} , {tool} )",
          "turn": "turn ( {side} )", "give": "give ( {what} , {count} )", "wait": "wait ( )"},
     )  # fmt: skip
-    return {"terse": terse, "prose": prose, "call": call}
+    paraphrase = Phrases(
+        {"SEES": "on the {side} {what} , {count} of it ;", "HELD": "{food} is in your hand ;",
+         "BOTH": "with {b} comes {a} ;", "LOST": "pardon ?", "NO_TOOL": "{tool} is lacking ;"},
+        {"take": "{what} , {count} of it , is yours", "cut": "apply {tool} to {food}",
+         "turn": "look {side}", "give": "let {count} of {what} go", "wait": "rest"},
+    )  # fmt: skip
+    tags = Phrases(
+        {"SEES": "<see> {count} {what} {side} </see>", "HELD": "<held> {food} </held>",
+         "BOTH": "<both> {a} {b} </both>", "LOST": "<lost/>", "NO_TOOL": "<no> {tool} </no>"},
+        {"take": "<take> {count} {what} </take>", "cut": "<cut> {food} {tool} </cut>",
+         "turn": "<turn> {side} </turn>", "give": "<give> {what} {count} </give>", "wait": "<w/>"},
+    )  # fmt: skip
+    all_five = (terse, prose, call, paraphrase, tags)
+    return dict(zip(INTERFACES, all_five, strict=True))
 
 
 KITCHEN = Speaker("kitchen", KITCHEN_SCHEMA, kitchen_phrases())
@@ -277,17 +303,18 @@ def test_lexicons_of_registered_environments(registered, environment):
 
 def test_sayable_words_are_those_of_the_commands():
     words = LANGUAGE.vocabulary.words
-    for x, row in enumerate(LANGUAGE.sayable):
+    for x, i in np.ndindex(LANGUAGE.sayable.shape[:2]):
         expected = {"<end>"}
+        heard = ({*INTERFACES} - {*HELD_OUT}) | {INTERFACES[i]}
         for e, speaker in enumerate(SPEAKERS):
             names = names_of(LANGUAGE, speaker.schema, e, x)
             for item in speaker.schema.own_verbs:
                 options = [choices(speaker.schema, categories) for _, categories in item.args]
                 expected |= {names[concept] for option in options for concept in option}
-                for interface in INTERFACES:
+                for interface in heard:
                     template = speaker.phrases[interface].verbs[item.name].split()
                     expected |= {word for word in template if "{" not in word}
-        assert {words[w] for w in np.flatnonzero(row)} == expected
+        assert {words[w] for w in np.flatnonzero(LANGUAGE.sayable[x, i])} == expected
 
 
 # Interfaces.
@@ -437,7 +464,7 @@ def spoken_commands(draw, language: Language):
         start, stop = schema.spans[draw(st.sampled_from(categories.split("|")))]
         args.append(draw(st.integers(start, stop - 1)))
     padding = [NONE] * (language.max_args - len(args))
-    lexicon, interface = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    lexicon, interface = draw(st.integers(0, 2)), draw(st.integers(0, len(INTERFACES) - 1))
     return environment, lexicon, interface, np.array([kind, *args, *padding], np.int32)
 
 
@@ -459,7 +486,7 @@ def test_a_command_of_a_registered_environment_is_read_as_it_was(spoken):
     tokens, length, back = REGISTERED_BOTH_WAYS(command, voice(e, x, i))
     assert back.tolist() == command.tolist()
     assert int(tokens[int(length) - 1]) == END
-    assert REGISTERED.sayable[x, np.asarray(tokens[: int(length)])].all()
+    assert REGISTERED.sayable[x, i, np.asarray(tokens[: int(length)])].all()
 
 
 def test_what_cannot_be_read_is_written_as_the_end_alone():

@@ -49,8 +49,7 @@ def evaluation_keys(count: int, start: int = 0) -> jax.Array:
 
 def fill_pool(suite: Suite, keys: jax.Array, tasks: Int[Array, " size"]) -> Pool:
     """The instances that `keys` make of `tasks`."""
-    reset = jax.vmap(suite.reset, in_axes=(0, 0, None))
-    return Pool(*reset(keys, tasks, suite.owners(tasks)))
+    return Pool(*jax.vmap(suite.reset)(keys, tasks))
 
 
 def draw_pool(key: jax.Array, suite: Suite, weights: Float[Array, " tasks"], size: int) -> Pool:

@@ -24,7 +24,7 @@ STRAGGLERS = 4
 """Once at most one row in so many still reads or speaks, these go on in a batch of their own."""
 
 FORBIDDEN = -1e9
-"""Logit of a word that the row's lexicon does not know."""
+"""Logit of a word that is not in play under the row's lexicon and interface."""
 
 
 class _Reading(NamedTuple):
@@ -105,13 +105,11 @@ class Actor:
     def logits(
         self, params: Params, hidden: Float[Array, "*n width"], task: Int[Array, "*n"]
     ) -> Float[Array, "*n words"]:
-        """Float32 logits of `words`; those that the task's lexicon does not know are ruled out."""
+        """Float32 logits of `words`; those that are not in play in the task are ruled out."""
         logits = self.policy.logits(params, hidden, self.words)
-        lexicons = self.suite.voices.lexicon
-        known = self.suite.language.sayable[:, self.words]
-        if known[lexicons].all():
-            return logits
-        return jnp.where(jnp.asarray(known)[jnp.asarray(lexicons)[task]], logits, FORBIDDEN)
+        voices = self.suite.voices
+        known = self.suite.language.sayable[voices.lexicon, voices.interface][:, self.words]
+        return logits if known.all() else jnp.where(jnp.asarray(known)[task], logits, FORBIDDEN)
 
     def empty_cache(self, slots: int) -> Cache:
         """The cache of one row that has read nothing and may read `slots` words."""

@@ -9,16 +9,17 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from jaxagent.envs import make_suite
+from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.loss import Weights
 from jaxagent.rl.rollout import Window
+from jaxagent.text import HELD_OUT
 
 MIXTURE = "mixture"
 """Name of the stage that trains on all environments at once."""
 
-FORMAT = 1
+FORMAT = 2
 """Goes into every phase's key; raised when results of the same plan would differ."""
 
 
@@ -156,8 +157,10 @@ class StudyPlan:
         if self.base.noise + self.base.slips > 1:
             both = f"base.noise={self.base.noise}, base.slips={self.base.slips}"
             raise ValueError(f"{both}: expected at most 1 together")
-        self.base_weights()
         suites = (make_suite(self.tasks), make_suite(self.measured), make_suite(self.demonstrated))
+        _check_trainable("tasks", suites[0])
+        _check_trainable("base.tasks", suites[2])
+        self.base_weights()
         stages = (*self.environments, MIXTURE)
         if len(self.train.stage_updates) not in (0, len(self.environments)):
             raise ValueError(
@@ -316,6 +319,16 @@ def _check_name(field_name: str, name: str) -> None:
 def _check_least(name: str, value: float, least: int) -> None:
     if not least <= value < math.inf:
         raise ValueError(f"{name}={value}: expected at least {least}")
+
+
+def _check_trainable(name: str, suite: Suite) -> None:
+    """Content and interfaces that are held out would not be, once somebody trained on them."""
+    for task in suite.tasks:
+        if task.split == "unseen" or task.interface in HELD_OUT:
+            raise ValueError(
+                f"{name}: {task} is for evaluation alone, expected seen content and "
+                f"an interface other than {', '.join(HELD_OUT)}"
+            )
 
 
 def _check_share(name: str, value: float) -> None:

@@ -110,7 +110,7 @@ def _points(estimate: Estimate, sign: bool = True) -> str:
 
 
 def _header(title: str, rows: Sequence[table.Row], final: Scores) -> str:
-    episodes = sum(row.episodes for row in rows if row.split == "eval" and row.metric == "success")
+    episodes = sum(row.episodes for row in rows if row.is_held_out and row.metric == "success")
     counts = (("phase", len(final.phases)), ("task", len(final.tasks)), ("seed", len(final.seeds)))
     facts = [f"{n} {word}{'s' * (n != 1)}" for word, n in counts] + [
         f"{episodes:,} evaluation episodes"
@@ -234,9 +234,7 @@ def _curve_panels(
 
 
 def _other(rows: Sequence[table.Row]) -> str:
-    names = dict.fromkeys(
-        row.metric for row in rows if row.split == "eval" and row.metric != "success"
-    )
+    names = dict.fromkeys(row.metric for row in rows if row.is_held_out and row.metric != "success")
     units = {
         "turns": "turns per episode",
         "tokens": "generated tokens per episode",

@@ -167,7 +167,8 @@ class Runner:
             transcripts[name] = transcript(suite, script)
             for each in measurements(name, outcome):
                 values = dataclasses.asdict(each)
-                rows.append(self._row(phase, suite, number, "eval", values, self._turns(phase)))
+                split = suite.tasks[number].split
+                rows.append(self._row(phase, suite, number, split, values, self._turns(phase)))
         return rows, transcripts
 
     def _curve(self, phase: Phase, log: list[Metrics]) -> list[dict[str, Any]]:

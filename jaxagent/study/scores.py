@@ -43,10 +43,10 @@ class Scores:
 Weights = Float[np.ndarray, "phases tasks"]
 
 
-def scores(rows: Iterable[Row], metric: str = "success", split: str = "eval") -> Scores:
-    """Collects one metric; where a task was measured several times in a phase, the one with the
-    most training counts."""
-    rows = [row for row in rows if row.metric == metric and row.split == split]
+def scores(rows: Iterable[Row], metric: str = "success") -> Scores:
+    """Collects one metric of held-out instances; where a task was measured several times in a
+    phase, the one with the most training counts."""
+    rows = [row for row in rows if row.metric == metric and row.is_held_out]
     phases = sorted(dict.fromkeys(row.phase for row in rows), key=_stage_of(rows))
     environment = {row.task: row.environment for row in rows}
     order = list(dict.fromkeys(environment.values()))

@@ -17,7 +17,8 @@ class Row:
     """One measurement.
 
     `phase` is `base` or `train-` and what was trained on, in order; `stage` counts finished
-    training stages. `split` is `eval` (held-out instances) or `train` (learning curves). `metric`
+    training stages. `split` is `train` (learning curves), or the task's: `seen` (held-out instances
+    with the content of training) or `unseen` (held-out content). `metric`
     is `success`, `pass@4`, `return`, `turns`, `tokens`, `invalid`, `entropy`, `kl`, ... `low` and
     `high` bound the 95 % interval over the `episodes` that `value` averages (NaN where there is
     none); `turns` is the training turns of this phase so far.
@@ -39,6 +40,11 @@ class Row:
     low: float
     high: float
     turns: int
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether it was measured on instances that training never met."""
+        return self.split != "train"
 
 
 HEADER: tuple[str, ...] = tuple(field.name for field in fields(Row))

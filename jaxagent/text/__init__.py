@@ -1,6 +1,6 @@
 """How is it said? Vocabulary, lexicons, schemas, interfaces, and the language compiled of them."""
 
-from jaxagent.text.interface import ERRORS, INTERFACES, LISTINGS, Phrases
+from jaxagent.text.interface import ERRORS, HELD_OUT, INTERFACES, LISTINGS, Phrases
 from jaxagent.text.language import Language, Speaker, Voice, compile_language
 from jaxagent.text.lexicon import LEXICONS
 from jaxagent.text.schema import INVALID, NONE, NUMBER, Fact, Schema, Verb, fact, only_if, verb
@@ -10,6 +10,7 @@ __all__ = [
     "ACT",
     "END",
     "ERRORS",
+    "HELD_OUT",
     "INTERFACES",
     "INVALID",
     "LEXICONS",

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Int
 
 from jaxagent.text.interface import (
     ERRORS,
+    HELD_OUT,
     INTERFACES,
     SEPARATOR,
     Phrases,
@@ -99,20 +100,23 @@ class Language:
 
     @cached_property
     def sayable(self) -> np.ndarray:
-        """bool[X, W]: the words that a command may contain under each lexicon, `END` among them.
+        """bool[X, I, W]: the words that a command may contain in each lexicon and interface.
 
-        A policy's distribution spans the words of its lexicon, those of every environment and
-        interface: it may speak the wrong language, but not one that is not in play.
+        A policy's distribution spans the words of its lexicon, those of every environment and of
+        every interface that is not `HELD_OUT` (unless it is its own), and `END`: it may speak the
+        wrong language, but not one that is not in play.
         """
-        words = np.zeros((self.lexicons.shape[1], len(self.vocabulary)), bool)
+        words = np.zeros((self.lexicons.shape[1], len(INTERFACES), len(self.vocabulary)), bool)
         templates = self.sentences[:, :, self.max_facts :]
         inside = np.arange(templates.shape[-1]) < self.lengths[:, :, self.max_facts :, None] - 1
-        words[:, templates[inside & (templates >= 0)]] = True
+        for i, interface in enumerate(INTERFACES):
+            plain = templates[:, i][inside[:, i] & (templates[:, i] >= 0)]
+            words[:, i if interface in HELD_OUT else slice(None), plain] = True
         for e, schema in enumerate(self.schemas):
             args = self.allowed[e].any((0, 1))[: len(schema.concepts)]
             for x, lexicon in enumerate(self.lexicons[e, :, : len(schema.concepts)]):
-                words[x, lexicon[args]] = True
-        words[:, END] = True
+                words[x, :, lexicon[args]] = True
+        words[..., END] = True
         return words
 
     @property

@@ -1,0 +1,186 @@
+"""A world: one environment of a suite, from the words of an action to those of its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxagent.envs.environment import Environment, State, Transition
+from jaxagent.envs.task import Task
+from jaxagent.text import ERRORS, INTERFACES, LEXICONS, LISTINGS, NONE, Language, Voice
+
+
+class Message(flax.struct.PyTreeNode):
+    """Words for the policy: int32[size] padded, and how many of them count."""
+
+    tokens: Int[Array, " size"]
+    length: Int[Array, ""]
+
+
+class Outcome(NamedTuple):
+    """What an action did, in words: `Step` without the instance (`jaxagent.envs.suite`)."""
+
+    message: Message
+    reward: Float[Array, ""]
+    terminated: Bool[Array, ""]
+    success: Bool[Array, ""]
+    invalid: Bool[Array, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """One environment and the tasks of a suite, some of which are its own.
+
+    All methods are for one row whose task is one of its own; `task` is the number in the suite.
+    They are branches for `dispatch`: a state (or None) and a result.
+
+    Attributes:
+        environment: the environment.
+        place: its place in the language.
+        tasks: all tasks of the suite.
+        language: the words.
+    """
+
+    environment: Environment
+    place: int
+    tasks: tuple[Task, ...]
+    language: Language
+
+    def open(self, state: State, task: Int[Array, ""], key: jax.Array) -> tuple[State, Message]:
+        """A new instance and its first message; the state given counts for nothing."""
+        del state
+        params = self._params(task)
+        state, facts = self.environment.reset(key, params)
+        listing = jnp.asarray(self._listings)[task]
+        listed = (listing == _FIRST) | (listing == _EVERY_TURN)
+        return state, self._message(state, task, facts, listed, self.first_tokens)
+
+    def act(
+        self, state: State, task: Int[Array, ""], tokens: Int[Array, " size"]
+    ) -> tuple[State, Outcome]:
+        """Reads an action, carries it out and says what it did."""
+        return self.obey(state, task, self.language.read(tokens, self._voice(task)))
+
+    def obey(
+        self, state: State, task: Int[Array, ""], command: Int[Array, " row"]
+    ) -> tuple[State, Outcome]:
+        """Carries out a command and says what it did."""
+        move = self._transition(state, task, command)
+        invalid = self.language.is_error(move.facts, self.place)
+        listing = jnp.asarray(self._listings)[task]
+        listed = (listing == _EVERY_TURN) | (invalid & (listing == _ON_ERROR))
+        message = self._message(move.state, task, move.facts, listed, self.step_tokens)
+        return move.state, Outcome(message, move.reward, move.terminated, move.success, invalid)
+
+    def move(
+        self, state: State, task: Int[Array, ""], command: Int[Array, " row"]
+    ) -> tuple[State, tuple[jax.Array, ...]]:
+        """Carries out a command without a word: facts, reward, terminated and success."""
+        move = self._transition(state, task, command)
+        return move.state, (self._wide(move.facts), move.reward, move.terminated, move.success)
+
+    def advise(self, state: State, task: Int[Array, ""]) -> tuple[None, Int[Array, " row"]]:
+        """The expert's command."""
+        return None, self._wide(self.environment.expert(state, self._params(task)))
+
+    def list_valid(
+        self, state: State, task: Int[Array, ""]
+    ) -> tuple[None, tuple[Int[Array, "n row"], Bool[Array, " n"]]]:
+        """Commands that have an effect now, and which rows count."""
+        commands, mask = self.environment.valid_commands(state, self._params(task))
+        return None, (self._wide(commands), mask)
+
+    def blank_state(self) -> State:
+        """A state of zeros, for rows that play in another world."""
+        shapes = jax.eval_shape(
+            lambda key: self.environment.reset(key, self._params(jnp.int32(0)))[0],
+            jax.random.key(0),
+        )
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    @cached_property
+    def first_tokens(self) -> int:
+        """Length of the longest message that opens an episode."""
+        return self._longest_message(first=True)
+
+    @cached_property
+    def step_tokens(self) -> int:
+        """Length of the longest message behind an action."""
+        return self._longest_message(first=False)
+
+    @cached_property
+    def _own(self) -> tuple[Task, ...]:
+        return tuple(t for t in self.tasks if t.environment == self.environment.name)
+
+    @cached_property
+    def _lists(self) -> bool:
+        return any(task.list != "never" for task in self._own)
+
+    @cached_property
+    def _listings(self) -> np.ndarray:
+        return np.array([LISTINGS.index(task.list) for task in self.tasks], np.int32)
+
+    @cached_property
+    def _stacked_params(self) -> Any:
+        """The parameters of every task of the suite; of tasks of others, the first level's."""
+        levels, own = self.environment.levels, self._own
+        first = next(iter(levels.values())).params
+        rows = [levels[t.level].params_of(t.split) if t in own else first for t in self.tasks]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+
+    def _params(self, task: jax.Array) -> Any:
+        return jax.tree.map(lambda x: jnp.asarray(x)[task], self._stacked_params)
+
+    def _voice(self, task: jax.Array) -> Voice:
+        """How the task is put into words; the environment is a constant."""
+        voices = voices_of(self.tasks, [self.place] * len(self.tasks))
+        voice = jax.tree.map(lambda table: jnp.asarray(table)[task], voices)
+        return voice._replace(environment=np.int32(self.place))
+
+    def _transition(self, state: State, task: jax.Array, command: jax.Array) -> Transition:
+        own = command[: 1 + self.environment.schema.max_args]
+        return self.environment.step(state, own, self._params(task))
+
+    def _message(
+        self, state: State, task: jax.Array, facts: jax.Array, listed: jax.Array, size: int
+    ) -> Message:
+        if self._lists:
+            commands, mask = self.environment.valid_commands(state, self._params(task))
+            rows = self.language.listed(commands, mask)
+            facts = jnp.concatenate([facts, jnp.where(listed, rows, 0)])
+        return Message(*self.language.say(facts, self._voice(task), size))
+
+    def _wide(self, rows: jax.Array) -> jax.Array:
+        """Facts or commands with as many columns as the language's widest."""
+        columns = 1 + self.language.max_args - rows.shape[-1]
+        padding = [(0, 0)] * (rows.ndim - 1) + [(0, columns)]
+        return jnp.pad(rows, padding, constant_values=NONE)
+
+    def _longest_message(self, first: bool) -> int:
+        interfaces = sorted({INTERFACES.index(task.interface) for task in self._own})
+        listed = self.environment.max_commands if self._lists else 0
+        levels = self.environment.levels
+        bounds = [levels[task.level].most for task in self._own]
+        longest = self.language.longest_message
+        return max(longest(self.place, interfaces, first, listed, most) for most in bounds)
+
+
+_FIRST, _ON_ERROR, _EVERY_TURN = map(LISTINGS.index, ("first", "on_error", "every_turn"))
+
+
+def voices_of(tasks: Sequence[Task], places: Sequence[int]) -> Voice:
+    """int32[tasks] each: how every task is put into words, its environment at `places`."""
+    return Voice(
+        environment=np.array(places, np.int32),
+        lexicon=np.array([LEXICONS.index(t.lexicon) for t in tasks], np.int32),
+        interface=np.array([INTERFACES.index(t.interface) for t in tasks], np.int32),
+        errors=np.array([ERRORS.index(t.errors) for t in tasks], np.int32),
+    )
