@@ -241,6 +241,19 @@ def test_messages_keep_their_bounds(level: str) -> None:
     assert not errors[step[..., 0]].any()
 
 
+def test_messages_are_as_long_as_the_schema_says() -> None:
+    """Nothing that is said is cut, and a full table takes all the room there is."""
+    language, place = compile_language([ENV]), INTERFACES.index("prose")
+    voice = Voice(*map(jnp.int32, (0, 0, place, 0)))
+    longest = language.longest_message(0, [place], first=False, most=ENV.levels["hard"].most)
+    say = jax.jit(jax.vmap(lambda facts: language.say(facts, voice, longest + 20)[1]))
+    facts = games("hard", noise=0.5)[1]
+    assert say(facts.reshape(-1, *facts.shape[2:])).max() <= longest
+    state = a_room("drawer", " ".join(["pen@0"] * 10))
+    state, _, _ = play(state, _command("go", "drawer", 1))
+    assert say(_step(state, _command("open", "drawer", 1)).facts[None])[0] == longest
+
+
 def test_prose_reads_as_english() -> None:
     language = compile_language([ENV])
     voice = Voice(*map(jnp.int32, (0, 0, INTERFACES.index("prose"), 0)))

@@ -215,7 +215,8 @@ class Language:
     ) -> int:
         """Tokens of the longest message that `environment` can give, by its schema's bounds.
 
-        Of the errors only the longest counts, as a message holds at most one.
+        Of the errors only the longest counts, as a message holds at most one, and of the schema's
+        shapes, if it has any, only the longest too.
 
         Args:
             environment: place of the environment.
@@ -229,9 +230,19 @@ class Language:
             counts[i] = most.get(fact.name, (fact.first, fact.step))[0 if first else 1]
         lengths = self.lengths[environment, list(interfaces)]
         errors = self.errors[environment]
-        stated = (lengths * counts * ~errors).sum(1) + (lengths * (errors & (counts > 0))).max(1)
+        stated = self._longest_shape(environment, lengths * counts * ~errors)
+        wrong = (lengths * (errors & (counts > 0))).max(1)
+        alone = len(self.schemas[environment].shapes) > 0
+        stated = np.maximum(stated, wrong) if alone else stated + wrong
         listing = listed * lengths[:, self.max_facts :].max(1) + lengths[:, _COMMANDS]
         return int((stated + (listing if listed else 0)).max())
+
+    def _longest_shape(self, environment: int, lengths: np.ndarray) -> np.ndarray:
+        """int[I]: length of the longest shape by the room int[I, F + V] that every fact takes."""
+        masks = self.schemas[environment].shape_masks
+        if not len(masks):
+            return lengths.sum(1)
+        return (lengths[:, : masks.shape[1]] @ masks.T).max(1)
 
     def _voiced(self, types: jax.Array, voice: Voice) -> jax.Array:
         error = jnp.asarray(self.errors)[voice.environment, types]

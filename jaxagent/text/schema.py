@@ -84,12 +84,16 @@ class Schema:
         own_facts: the environment's fact types; `COMMON` stands before them.
         own_verbs: the environment's verbs; `INVALID` stands before them as verb 0.
         literal: categories that no lexicon renames (directions, say).
+        shapes: names of facts that may stand together in one message. Given any, a message keeps
+            to one of them, or is an error and nothing else; without, all facts may stand together.
+            It makes the longest message shorter, and with it all room for messages.
     """
 
     categories: Mapping[str, tuple[str, ...]]
     own_facts: tuple[Fact, ...]
     own_verbs: tuple[Verb, ...]
     literal: tuple[str, ...] = ()
+    shapes: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if NUMBER in self.categories:
@@ -138,6 +142,14 @@ class Schema:
         """int8[concepts]: index of every concept's category, in the order of `spans`."""
         lengths = [stop - start for start, stop in self.spans.values()]
         return np.repeat(np.arange(len(lengths), dtype=np.int8), lengths)
+
+    @cached_property
+    def shape_masks(self) -> np.ndarray:
+        """bool[shapes, facts]: which facts may stand together in each of `shapes`."""
+        masks = np.zeros((len(self.shapes), len(self.facts)), bool)
+        for mask, names in zip(masks, self.shapes, strict=True):
+            mask[[self.fact_id(name) for name in names]] = True
+        return masks
 
     def first_of(self, category: str) -> int:
         """Concept id of the first concept of `category`; add an index to get any of them."""

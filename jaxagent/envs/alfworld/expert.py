@@ -36,7 +36,7 @@ def advise(state: State) -> Int32[Array, "row"]:
     """The searching expert's command.
 
     It looks into receptacles that may hold what it needs, those without doors first, and
-    remembers what it saw (`State.seen`); of all else in the state it makes no use.
+    remembers what it saw (`State.seen`) and did; of all else in the state it makes no use.
     """
     held, is_holding = _first(state.where == HELD)
     is_useful = is_holding & (state.thing_type[held] == state.target)

@@ -39,8 +39,6 @@ from jaxagent.text import NONE, only_if
 
 _WIDTH = 1 + SCHEMA.max_args
 
-_SECOND = ((("receptacle", "receptacle"),), (("tool", "object"),))
-
 _DONE = np.zeros(DEEDS, np.int32)
 for _verb, _name in {
     "go": "ARRIVED",
@@ -59,7 +57,9 @@ for _verb, _name in {
 
 _FAILED = np.array([SCHEMA.fact_id(name) for name in ERRORS], np.int32)
 _ARITY = np.array([len(fact.args) for fact in SCHEMA.facts], np.int32)
-_ABOUT_SECOND = np.array([fact.args[:1] in _SECOND for fact in SCHEMA.facts])
+_ABOUT_SECOND = np.array(
+    [fact.args[:1] != () and fact.args[0][0] in ("receptacle", "tool") for fact in SCHEMA.facts]
+)
 """bool[facts]: whether a fact tells of a command's second pair of arguments, if it has one."""
 
 _MARKS = ((CLEAN, "IS_CLEAN"), (HOT, "IS_HOT"), (COOL, "IS_COOL"), (SLICED, "IS_SLICED"))
@@ -71,12 +71,15 @@ def opening(state: State) -> Int32[Array, "first row"]:
     last = jnp.arange(PLACES) == jnp.sum(there) - 1
     kinds = jnp.where(last, SCHEMA.fact_id("LAST_PLACE"), SCHEMA.fact_id("PLACE"))
     places = rows(kinds, place_names(state))
-    goal = state.goal.astype(jnp.int32) + jnp.where(
-        state.task == LIGHT, FIRST_OBJECT, FIRST_RECEPTACLE
-    )
+    return jnp.concatenate([SCHEMA.fact("ROOM")[None], only_if(there, places), _asked(state)[None]])
+
+
+def _asked(state: State) -> Int32[Array, "row"]:
+    """The task."""
+    target, goal = state.target.astype(jnp.int32), state.goal.astype(jnp.int32)
+    first = jnp.where(state.task == LIGHT, FIRST_OBJECT, FIRST_RECEPTACLE)
     task = SCHEMA.fact_id(f"TASK_{TASKS[0].upper()}") + state.task
-    asked = rows(task, jnp.stack([state.target.astype(jnp.int32) + FIRST_OBJECT, goal]))[None]
-    return jnp.concatenate([SCHEMA.fact("ROOM")[None], only_if(there, places), asked])
+    return rows(task, jnp.stack([FIRST_OBJECT + target, first + goal]))
 
 
 def answer(
@@ -93,14 +96,12 @@ def answer(
     deed = jnp.where(error < 0, order.deed, 0)
     kind = jnp.where(error < 0, jnp.asarray(_DONE)[deed], jnp.asarray(_FAILED)[error])
     looks = (deed == GO) | (deed == OPEN) | (deed == EXAMINE_PLACE)
-    is_listed = looks & is_exposed(state)[order.place]
     described = only_if(looks, _described(state, order.place))
-    things = _listed(state, order.place)
-    marks = jnp.pad(_examined(state, order.thing), ((0, LISTED - 5), (0, 0)))
-    things = only_if(is_listed, things)
-    things = jnp.where(deed == EXAMINE, marks, things)
+    things = only_if(looks & is_exposed(state)[order.place], _listed(state, order.place))
+    marks = _examined(state, order.thing)
+    more = jnp.where(deed == EXAMINE, marks, things[: len(marks)])
     head = jnp.where(deed >= LOOK, _reported(state, deed), _told(kind, command))
-    return jnp.concatenate([head[None], described[None], things])
+    return jnp.concatenate([head[None], described[None], more, things[len(marks) :]])
 
 
 def _told(kind: Int[Array, ""], command: Int32[Array, "row"]) -> Int32[Array, "row"]:

@@ -69,6 +69,18 @@ def _asks(task: str) -> Fact:
     return _opens(f"TASK_{task.upper()}", (("object", "object"), ("goal", goal)))
 
 
+_LISTS = (("SEES", "LAST_SEEN"), ("ONLY_SEEN",), ("NOTHING_SEEN",))
+
+_SHAPES = (
+    *(("ROOM", "PLACE", "LAST_PLACE", f"TASK_{task.upper()}") for task in TASKS),
+    *(("ARRIVED", seen, *listed) for seen in ("INSIDE", "UPON") for listed in _LISTS),
+    *(("OPENED", "INSIDE", *listed) for listed in _LISTS),
+    ("ARRIVED", "IS_CLOSED"),
+    *(("IS_CLEAN", warmth, "IS_SLICED") for warmth in ("IS_HOT", "IS_COOL")),
+    *((name,) for name in ("CLOSED", "TOOK", "PUT", "TURNED_ON", "HEATED", "COOLED", "CLEANED")),
+    *((name,) for name in ("CUT", "FACING", "MIDDLE", "CARRYING", "EMPTY_HANDED", "PLAIN")),
+)
+
 SCHEMA = Schema(
     {"object": OBJECTS, "receptacle": RECEPTACLES},
     (
@@ -105,6 +117,7 @@ SCHEMA = Schema(
         *(Fact(name, args, error=True) for name, args in _COMPLAINTS.items()),
     ),
     _VERBS,
+    shapes=_SHAPES,
 )
 """Concepts, facts and verbs."""
 
