@@ -131,10 +131,10 @@ class Misshapen(Probe):
 def test_wrong_shapes_are_all_named():
     text = complaints(Misshapen("misshapen"))
     for part in (
-        "step, facts: is int32[3, 1], expected int32[n, 2]",
+        "step, facts: is int32[3, 1], expected int32[n, 3]",
         "step, reward: is int32[], expected float32[]",
         "step, state.turn: int32[] became int16[]",
-        "valid_commands, commands: is int32[5, 2], expected int32[4, 2]",
+        "valid_commands, commands: is int32[5, 3], expected int32[4, 3]",
         "valid_commands, mask: is bool[5], expected bool[4]",
         "fingerprint: is int32[], expected uint32[]",
     ):

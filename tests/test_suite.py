@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import permutations
+from itertools import permutations, product
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,8 @@ from jaxagent.envs.registry import ENVIRONMENTS
 from jaxagent.envs.suite import Suite, make_suite
 from jaxagent.envs.task import Task, parse_task
 from jaxagent.text import (
+    ASIDE_COUNTS,
+    ASIDES,
     END,
     ERRORS,
     INTERFACES,
@@ -36,6 +38,7 @@ from jaxagent.text import (
     only_if,
     verb,
 )
+from jaxagent.text.interface import COMMON_PHRASES
 
 LEDGER_SCHEMA = Schema(
     {"item": ("apple", "pear", "plum")},
@@ -186,8 +189,9 @@ def test_every_task_is_read_as_it_is_written():
         for i in INTERFACES:
             for when in LISTINGS:
                 for how in ERRORS:
-                    task = Task("ledger", "hard", "seen", x, i, when, how)
-                    assert parse_task(str(task), WORLDS) == task
+                    for asides in ASIDE_COUNTS:
+                        task = Task("ledger", "hard", "seen", x, i, when, how, str(asides))
+                        assert parse_task(str(task), WORLDS) == task
 
 
 def test_modifiers_stand_in_any_order_and_defaults_are_not_written():
@@ -214,6 +218,7 @@ def test_modifiers_stand_in_any_order_and_defaults_are_not_written():
         ("read/easy+", "'' is not one of", "seen, unseen, identity"),
         ("read/easy+list:", "'list:' is not one of", "list:never, list:first"),
         ("read/easy+list:always", "'list:always' is not one of", "list:every_turn"),
+        ("read/easy+asides:3", "'asides:3' is not one of", "asides:4"),
         ("read/easy+errors:first", "'errors:first' is not one of", "errors:silent"),
         ("read/easy+renamed+swapped", "lexicon is given twice", ""),
         ("read/easy+list:first+list:first", "list is given twice", ""),
@@ -366,6 +371,35 @@ def test_errors_are_told_as_they_should(how, told, when):
     plain = messages("delayed/easy")
     expected = f"{told} {LIST}".strip() if when == "on_error" else told
     assert messages(f"delayed/easy+errors:{how}+list:{when}") == (*plain[:2], expected)
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_asides_are_added_and_change_nothing_else(interface):
+    """Every message has as many as the task asks for, new ones each time, behind what it says."""
+    plain = suite_of(f"ledger/hard+{interface}")
+    suite = suite_of(*(f"ledger/hard+{interface}+asides:{n}" for n in (1, 2, 4)))
+    keys = pool.evaluation_keys(3)
+    instances, opened = batched(suite, "reset")(keys, jnp.arange(3))
+    alone, first = batched(plain, "reset")(keys, jnp.zeros(3, int))
+    template, drawn = COMMON_PHRASES[interface]["ASIDE"].split(), set()
+    slots = [place for place, word in enumerate(template) if "{" in word]
+    for _ in range(3):
+        for n, count in enumerate((1, 2, 4)):
+            text = words(suite, opened.tokens[n]).split()
+            base = words(plain, first.tokens[n]).split()
+            assert text[: len(base)] == base
+            asides = np.reshape(text[len(base) :], (count, len(template)))
+            drawn |= {tuple(aside[slots]) for aside in asides}
+        commands = batched(suite, "expert")(instances)
+        step = batched(suite, "step")(instances, commands)
+        other = batched(plain, "step")(alone, commands)
+        assert (step.reward == other.reward).all() and (step.invalid == other.invalid).all()
+        instances, opened = step.instance, step.message
+        alone, first = other.instance, other.message
+    assert len(drawn) > 10
+    assert {frozenset(pair) for pair in drawn} <= {
+        frozenset(pair) for pair in product(*ASIDES.values())
+    }
 
 
 def test_one_program_serves_every_task():

@@ -49,6 +49,13 @@ HEADS = {
     "paraphrase": "you may now :",
     "tags": "<commands/>",
 }
+REMARKS = {
+    "terse": "{aside_thing} {aside_state}",
+    "prose": "the {aside_thing} is {aside_state} .",
+    "call": "{aside_thing} = {aside_state} ;",
+    "paraphrase": "how {aside_state} the {aside_thing} is !",
+    "tags": "<aside> {aside_thing} {aside_state} </aside>",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +177,7 @@ def names_of(language: Language, schema: Schema, environment: int, lexicon: int)
 def render_fact(speaker: Speaker, row: np.ndarray, names: list[str], interface: str, errors: str):
     item = speaker.schema.facts[row[0]]
     templates = {**speaker.phrases[interface].facts, "NOTHING": "", "NO_EFFECT": FIXED[interface]}
-    templates["COMMANDS"] = HEADS[interface]
+    templates |= {"COMMANDS": HEADS[interface], "ASIDE": REMARKS[interface]}
     if item.error and errors != "reason":
         return FIXED[interface].split() if errors == "fixed" else []
     args = [names[a] for a in row[1 : 1 + len(item.args)]]
@@ -227,7 +234,8 @@ def test_heldout_words_are_fixed_fresh_and_distinct():
         ({"a": ("x", "y"), "b": ("y",)}, (), (), r"words \['y'\] are taken twice"),
         ({"a": ("x", "3")}, (), (), r"words \['3'\] are taken twice"),
         ({"a": ("x", "<end>")}, (), (), r"words \['<end>'\] are taken twice"),
-        ({"number": ("x",)}, (), (), "numbers' own category"),
+        ({"number": ("x",)}, (), (), r"\['number'\] are in every schema already"),
+        ({"aside_thing": ("x",)}, (), (), r"\['aside_thing'\] are in every schema already"),
         ({"a": ("x",)}, (fact("F", what="b"),), (), r"F.what: unknown category \['b'\]"),
         ({"a": ("x",)}, (), (verb("v", what="a|c"),), r"v.what: unknown category \['c'\]"),
         ({"a": ("x",)}, (fact("F"), fact("F")), (), r"facts: the names \['F'\]"),
@@ -279,7 +287,7 @@ def check_lexicons(language: Language, environment: int) -> None:
     templates = language.sentences[language.sentences >= 0]
     for name, span in schema.spans.items():
         place = slice(*span)
-        if name in ("number", *schema.literal):
+        if name in ("number", "aside_thing", "aside_state", *schema.literal):
             assert (renamed[place] == identity[place]).all()
             assert (swapped[place] == identity[place]).all()
             continue

@@ -11,10 +11,11 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from jaxagent.envs.dispatch import Branch, dispatch
 from jaxagent.envs.environment import Environment, Transition
+from jaxagent.envs.fingerprint import mix
 from jaxagent.envs.task import Task, parse_task
 from jaxagent.envs.world import Message, World, voices_of
 from jaxagent.text import Language, Voice, compile_language
@@ -25,10 +26,12 @@ class Instance(flax.struct.PyTreeNode):
 
     Attributes:
         task: int32[], row of the suite.
+        chance: uint32[], what the asides of the next message are drawn by.
         states: one state per environment of the suite; only the task's own has a meaning.
     """
 
     task: Int[Array, ""]
+    chance: UInt32[Array, ""]
     states: tuple[Any, ...]
 
 
@@ -125,18 +128,17 @@ class Suite:
 
     def reset(self, key: jax.Array, task: Int[Array, ""]) -> tuple[Instance, Message]:
         """A new instance of the task and its first message, of `first_tokens`."""
-        blank = Instance(task, tuple(world.blank_state() for world in self._worlds))
-        return self._dispatch([world.open for world in self._worlds], blank, key)
+        chance = jax.random.key_data(key)[-1]
+        blank = Instance(task, mix(chance), tuple(w.blank_state() for w in self._worlds))
+        return self._dispatch([world.open for world in self._worlds], blank, blank.chance, key)
 
     def act(self, instance: Instance, tokens: Int[Array, " size"]) -> Step:
         """Reads an action, carries it out and puts the outcome into words of `step_tokens`."""
-        after, outcome = self._dispatch([world.act for world in self._worlds], instance, tokens)
-        return Step(after, *outcome)
+        return self._told([world.act for world in self._worlds], instance, tokens)
 
     def step(self, instance: Instance, command: Int[Array, " row"]) -> Step:
         """Carries out a command, as `act` does with its words."""
-        after, outcome = self._dispatch([world.obey for world in self._worlds], instance, command)
-        return Step(after, *outcome)
+        return self._told([world.obey for world in self._worlds], instance, command)
 
     def move(self, instance: Instance, command: Int[Array, " row"]) -> Transition:
         """Carries out a command without a word; the transition's state is an instance."""
@@ -161,13 +163,17 @@ class Suite:
         pairs = zip(self.environments, self.places, strict=True)
         return tuple(World(each, place, self.tasks, self.language) for each, place in pairs)
 
+    def _told(self, branches: Sequence[Branch], instance: Instance, action: jax.Array) -> Step:
+        after, outcome = self._dispatch(branches, instance, instance.chance, action)
+        return Step(after, *outcome)
+
     def _dispatch(
         self, branches: Sequence[Branch], instance: Instance, *args: jax.Array
     ) -> tuple[Instance, Any]:
         task = instance.task
         owner = jnp.asarray(self.owner)[task]
         states, result = dispatch(branches, owner, instance.states, task, *args)
-        return Instance(task, states), result
+        return Instance(task, mix(instance.chance + jnp.uint32(1)), states), result
 
 
 def make_suite(

@@ -6,22 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from jaxagent.envs.environment import SPLITS, Environment
-from jaxagent.text import ERRORS, INTERFACES, LEXICONS, LISTINGS
+from jaxagent.text import ASIDE_COUNTS, ERRORS, INTERFACES, LEXICONS, LISTINGS
 
 _SWITCHES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(SPLITS, ("split", SPLITS)),
     **dict.fromkeys(LEXICONS, ("lexicon", LEXICONS)),
     **dict.fromkeys(INTERFACES, ("interface", INTERFACES)),
 }
-_PREFIXED: Mapping[str, tuple[str, ...]] = {"list": LISTINGS, "errors": ERRORS}
+_PREFIXED: Mapping[str, tuple[str, ...]] = {
+    "list": LISTINGS,
+    "errors": ERRORS,
+    "asides": tuple(map(str, ASIDE_COUNTS)),
+}
 
 
 @dataclass(frozen=True)
 class Task:
     """One line of a suite, written `environment/level+modifier+…`.
 
-    Modifiers are the name of a split, of a lexicon, of an interface, `list:WHEN` and `errors:HOW`;
-    defaults are not written, so equal tasks have equal names.
+    Modifiers are the name of a split, of a lexicon, of an interface, `list:WHEN`, `errors:HOW` and
+    `asides:NUMBER`; defaults are not written, so equal tasks have equal names.
 
     Attributes:
         environment: name of the environment.
@@ -31,6 +35,8 @@ class Task:
         interface: one of `INTERFACES`.
         list: when the valid commands are listed, one of `LISTINGS`.
         errors: what is said of a command without effect, one of `ERRORS`.
+        asides: how many remarks that have nothing to do with the goal are added to every message,
+            one of `ASIDE_COUNTS` as text.
     """
 
     environment: str
@@ -40,6 +46,7 @@ class Task:
     interface: str = "terse"
     list: str = "never"
     errors: str = "reason"
+    asides: str = "0"
 
     def __str__(self) -> str:
         words = [

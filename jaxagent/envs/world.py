@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from jaxagent.envs.environment import Environment, State, Transition
+from jaxagent.envs.fingerprint import mix
 from jaxagent.envs.task import Task
-from jaxagent.text import ERRORS, INTERFACES, LEXICONS, LISTINGS, NONE, Language, Voice
+from jaxagent.text import (
+    ASIDES,
+    ERRORS,
+    INTERFACES,
+    LEXICONS,
+    LISTINGS,
+    NONE,
+    Language,
+    Voice,
+    only_if,
+)
 
 
 class Message(flax.struct.PyTreeNode):
@@ -40,7 +51,8 @@ class World:
     """One environment and the tasks of a suite, some of which are its own.
 
     All methods are for one row whose task is one of its own; `task` is the number in the suite.
-    They are branches for `dispatch`: a state (or None) and a result.
+    They are branches for `dispatch`: a state (or None) and a result. `chance` is what asides are
+    drawn by.
 
     Attributes:
         environment: the environment.
@@ -54,30 +66,41 @@ class World:
     tasks: tuple[Task, ...]
     language: Language
 
-    def open(self, state: State, task: Int[Array, ""], key: jax.Array) -> tuple[State, Message]:
+    def open(
+        self, state: State, task: Int[Array, ""], chance: UInt32[Array, ""], key: jax.Array
+    ) -> tuple[State, Message]:
         """A new instance and its first message; the state given counts for nothing."""
         del state
         params = self._params(task)
         state, facts = self.environment.reset(key, params)
         listing = jnp.asarray(self._listings)[task]
         listed = (listing == _FIRST) | (listing == _EVERY_TURN)
-        return state, self._message(state, task, facts, listed, self.first_tokens)
+        return state, self._message(state, task, chance, facts, listed, self.first_tokens)
 
     def act(
-        self, state: State, task: Int[Array, ""], tokens: Int[Array, " size"]
+        self,
+        state: State,
+        task: Int[Array, ""],
+        chance: UInt32[Array, ""],
+        tokens: Int[Array, " size"],
     ) -> tuple[State, Outcome]:
         """Reads an action, carries it out and says what it did."""
-        return self.obey(state, task, self.language.read(tokens, self._voice(task)))
+        return self.obey(state, task, chance, self.language.read(tokens, self._voice(task)))
 
     def obey(
-        self, state: State, task: Int[Array, ""], command: Int[Array, " row"]
+        self,
+        state: State,
+        task: Int[Array, ""],
+        chance: UInt32[Array, ""],
+        command: Int[Array, " row"],
     ) -> tuple[State, Outcome]:
         """Carries out a command and says what it did."""
         move = self._transition(state, task, command)
         invalid = self.language.is_error(move.facts, self.place)
         listing = jnp.asarray(self._listings)[task]
         listed = (listing == _EVERY_TURN) | (invalid & (listing == _ON_ERROR))
-        message = self._message(move.state, task, move.facts, listed, self.step_tokens)
+        size = self.step_tokens
+        message = self._message(move.state, task, chance, move.facts, listed, size)
         return move.state, Outcome(message, move.reward, move.terminated, move.success, invalid)
 
     def move(
@@ -129,6 +152,11 @@ class World:
         return np.array([LISTINGS.index(task.list) for task in self.tasks], np.int32)
 
     @cached_property
+    def _asides(self) -> np.ndarray:
+        counts = [int(t.asides) if t in self._own else 0 for t in self.tasks]
+        return np.array(counts, np.int32)
+
+    @cached_property
     def _stacked_params(self) -> Any:
         """The parameters of every task of the suite; of tasks of others, the first level's."""
         levels, own = self.environment.levels, self._own
@@ -150,13 +178,30 @@ class World:
         return self.environment.step(state, own, self._params(task))
 
     def _message(
-        self, state: State, task: jax.Array, facts: jax.Array, listed: jax.Array, size: int
+        self,
+        state: State,
+        task: jax.Array,
+        chance: jax.Array,
+        facts: jax.Array,
+        listed: jax.Array,
+        size: int,
     ) -> Message:
+        if self._asides.any():
+            facts = jnp.concatenate([facts, self._remarks(task, chance)])
         if self._lists:
             commands, mask = self.environment.valid_commands(state, self._params(task))
             rows = self.language.listed(commands, mask)
             facts = jnp.concatenate([facts, jnp.where(listed, rows, 0)])
         return Message(*self.language.say(facts, self._voice(task), size))
+
+    def _remarks(self, task: jax.Array, chance: jax.Array) -> Int[Array, "most row"]:
+        """As many asides as the task has, drawn by `chance`, then empty facts."""
+        schema, most = self.environment.schema, int(self._asides.max())
+        numbers = mix(chance + jnp.arange(most, dtype=jnp.uint32))
+        spans = [schema.spans[name] for name in ASIDES]
+        drawn = [low + (numbers >> 8 * k) % (high - low) for k, (low, high) in enumerate(spans)]
+        rows = jax.vmap(partial(schema.fact, "ASIDE"))(*(n.astype(jnp.int32) for n in drawn))
+        return only_if(jnp.arange(most) < jnp.asarray(self._asides)[task], rows)
 
     def _wide(self, rows: jax.Array) -> jax.Array:
         """Facts or commands with as many columns as the language's widest."""
@@ -170,7 +215,8 @@ class World:
         levels = self.environment.levels
         bounds = [levels[task.level].most for task in self._own]
         longest = self.language.longest_message
-        return max(longest(self.place, interfaces, first, listed, most) for most in bounds)
+        asides = int(self._asides.max())
+        return max(longest(self.place, interfaces, first, listed, asides, most) for most in bounds)
 
 
 _FIRST, _ON_ERROR, _EVERY_TURN = map(LISTINGS.index, ("first", "on_error", "every_turn"))

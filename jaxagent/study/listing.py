@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from jaxagent.envs.environment import SPLITS
 from jaxagent.envs.registry import ENVIRONMENTS
-from jaxagent.text import ERRORS, INTERFACES, LEXICONS, LISTINGS
+from jaxagent.text import ASIDE_COUNTS, ERRORS, INTERFACES, LEXICONS, LISTINGS
 
 
 def as_json() -> dict[str, Any]:
@@ -42,6 +43,8 @@ def as_json() -> dict[str, Any]:
         "lexicons": list(LEXICONS),
         "list": list(LISTINGS),
         "errors": list(ERRORS),
+        "asides": list(ASIDE_COUNTS),
+        "splits": list(SPLITS),
     }
 
 
@@ -58,4 +61,7 @@ def show(console: Console) -> None:
     modifiers.add_row(" | ".join(content["interfaces"]), "how facts and commands are put")
     modifiers.add_row("list:" + " | ".join(content["list"]), "when valid commands are listed")
     modifiers.add_row("errors:" + " | ".join(content["errors"]), "what is said of failed commands")
+    counts = " | ".join(map(str, content["asides"]))
+    modifiers.add_row(f"asides:{counts}", "remarks without a meaning for the goal, per message")
+    modifiers.add_row(" | ".join(content["splits"]), "content of training, or held out of it")
     console.print(modifiers)

@@ -1,13 +1,26 @@
 """How is it said? Vocabulary, lexicons, schemas, interfaces, and the language compiled of them."""
 
-from jaxagent.text.interface import ERRORS, HELD_OUT, INTERFACES, LISTINGS, Phrases
+from jaxagent.text.interface import ASIDE_COUNTS, ERRORS, HELD_OUT, INTERFACES, LISTINGS, Phrases
 from jaxagent.text.language import Language, Speaker, Voice, compile_language
 from jaxagent.text.lexicon import LEXICONS
-from jaxagent.text.schema import INVALID, NONE, NUMBER, Fact, Schema, Verb, fact, only_if, verb
+from jaxagent.text.schema import (
+    ASIDES,
+    INVALID,
+    NONE,
+    NUMBER,
+    Fact,
+    Schema,
+    Verb,
+    fact,
+    only_if,
+    verb,
+)
 from jaxagent.text.vocabulary import ACT, END, NUMBERS, PAD, Vocabulary
 
 __all__ = [
     "ACT",
+    "ASIDES",
+    "ASIDE_COUNTS",
     "END",
     "ERRORS",
     "HELD_OUT",

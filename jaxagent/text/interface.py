@@ -26,6 +26,9 @@ LISTINGS = ("never", "first", "on_error", "every_turn")
 ERRORS = ("reason", "fixed", "silent")
 """What is said of a command that has no effect: the reason, a fixed sentence, or nothing."""
 
+ASIDE_COUNTS = (0, 1, 2, 4)
+"""How many remarks that have nothing to do with the goal are added to every message."""
+
 SEPARATOR = ","
 """The word behind each entry of a list of commands."""
 
@@ -39,15 +42,36 @@ class Phrases:
 
 
 COMMON_PHRASES: Mapping[str, Mapping[str, str]] = {
-    "terse": {"NOTHING": "", "NO_EFFECT": "nothing happens", "COMMANDS": "can :"},
-    "prose": {"NOTHING": "", "NO_EFFECT": "nothing happens .", "COMMANDS": "available actions :"},
-    "call": {"NOTHING": "", "NO_EFFECT": "result = nothing ;", "COMMANDS": "commands = ["},
+    "terse": {
+        "NOTHING": "",
+        "NO_EFFECT": "nothing happens",
+        "COMMANDS": "can :",
+        "ASIDE": "{aside_thing} {aside_state}",
+    },
+    "prose": {
+        "NOTHING": "",
+        "NO_EFFECT": "nothing happens .",
+        "COMMANDS": "available actions :",
+        "ASIDE": "the {aside_thing} is {aside_state} .",
+    },
+    "call": {
+        "NOTHING": "",
+        "NO_EFFECT": "result = nothing ;",
+        "COMMANDS": "commands = [",
+        "ASIDE": "{aside_thing} = {aside_state} ;",
+    },
     "paraphrase": {
         "NOTHING": "",
         "NO_EFFECT": "that changes nothing at all .",
         "COMMANDS": "you may now :",
+        "ASIDE": "how {aside_state} the {aside_thing} is !",
     },
-    "tags": {"NOTHING": "", "NO_EFFECT": "<nothing/>", "COMMANDS": "<commands/>"},
+    "tags": {
+        "NOTHING": "",
+        "NO_EFFECT": "<nothing/>",
+        "COMMANDS": "<commands/>",
+        "ASIDE": "<aside> {aside_thing} {aside_state} </aside>",
+    },
 }
 """Templates of the facts that every environment has."""
 

@@ -28,10 +28,10 @@ from jaxagent.text.interface import (
     verb_template,
 )
 from jaxagent.text.lexicon import lexicon_tables, reading_tables, renamable
-from jaxagent.text.schema import COMMANDS, COMMON, INVALID, NO_EFFECT, NONE, Schema
+from jaxagent.text.schema import ASIDE, COMMANDS, COMMON, INVALID, NO_EFFECT, NONE, Schema
 from jaxagent.text.vocabulary import END, PAD, Vocabulary, heldout_words
 
-_NO_EFFECT, _COMMANDS = COMMON.index(NO_EFFECT), COMMON.index(COMMANDS)
+_NO_EFFECT, _COMMANDS, _ASIDE = map(COMMON.index, (NO_EFFECT, COMMANDS, ASIDE))
 
 
 class Speaker(Protocol):
@@ -211,6 +211,7 @@ class Language:
         interfaces: Sequence[int],
         first: bool,
         listed: int = 0,
+        asides: int = 0,
         most: Mapping[str, tuple[int, int]] = MappingProxyType({}),
     ) -> int:
         """Tokens of the longest message that `environment` can give, by its schema's bounds.
@@ -223,11 +224,13 @@ class Language:
             interfaces: places of the interfaces to look at.
             first: the message that opens an episode, or one behind a command.
             listed: how many commands may be listed in it.
+            asides: how many asides are in it.
             most: fact name -> bounds on the first and the later messages, where they are tighter.
         """
         counts = np.zeros(self.lengths.shape[-1], np.int64)
         for i, fact in enumerate(self.schemas[environment].facts):
             counts[i] = most.get(fact.name, (fact.first, fact.step))[0 if first else 1]
+        counts[_ASIDE] = asides
         lengths = self.lengths[environment, list(interfaces)]
         errors = self.errors[environment]
         stated = self._longest_shape(environment, lengths * counts * ~errors)

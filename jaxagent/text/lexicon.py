@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxagent.text.schema import NUMBER, Schema
+from jaxagent.text.schema import Schema
 from jaxagent.text.vocabulary import Vocabulary
 
 LEXICONS = ("identity", "renamed", "swapped")
 """`identity`: every concept under its own name. `renamed`: under a held-out word without
 meaning. `swapped`: under the name of another concept of its category, so that what was learnt
-misleads. Numbers and the schema's literal categories keep their words in all three."""
+misleads. The schema's fixed categories, numbers among them, keep their words in all three."""
 
 
 def renamable(schema: Schema) -> int:
@@ -36,7 +36,7 @@ def reading_tables(lexicons: np.ndarray, vocabulary: int) -> np.ndarray:
 
 def _free(schema: Schema) -> np.ndarray:
     names = list(schema.spans)
-    fixed = [names.index(name) for name in (NUMBER, *schema.literal)]
+    fixed = [names.index(name) for name in schema.fixed]
     return ~np.isin(schema.concept_category, fixed)
 
 
@@ -45,7 +45,7 @@ def _swap(schema: Schema) -> np.ndarray:
     swap = np.arange(len(schema.concepts))
     generator = np.random.default_rng(1)
     for name, (start, stop) in schema.spans.items():
-        if name in (NUMBER, *schema.literal):
+        if name in schema.fixed:
             continue
         order = start + generator.permutation(stop - start)
         swap[order] = np.roll(order, 1)

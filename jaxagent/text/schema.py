@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,32 @@ NONE = -1
 
 NUMBER = "number"
 """The category of the concepts `0 … NUMBERS - 1`, which no lexicon renames."""
+
+ASIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "aside_thing": (
+            "radio",
+            "neighbour",
+            "weather",
+            "traffic",
+            "wallpaper",
+            "staircase",
+            "chimney",
+            "calendar",
+        ),
+        "aside_state": (
+            "loud",
+            "pleasant",
+            "dull",
+            "strange",
+            "ordinary",
+            "distant",
+            "familiar",
+            "dusty",
+        ),
+    }
+)
+"""Categories of every environment for facts that have nothing to do with its goals."""
 
 INVALID = 0
 """Verb of a command that could not be read."""
@@ -69,8 +96,10 @@ def verb(name: str, /, **args: str) -> Verb:
 NOTHING = Fact("NOTHING", (), first=0, step=0)
 NO_EFFECT = Fact("NO_EFFECT", (), first=0, step=1, error=True)
 COMMANDS = Fact("COMMANDS", (), first=0, step=0)
-COMMON = (NOTHING, NO_EFFECT, COMMANDS)
-"""Facts of every environment: an empty row, the fixed error sentence, the head of a list."""
+ASIDE = Fact("ASIDE", tuple((name, name) for name in ASIDES), first=0, step=0)
+COMMON = (NOTHING, NO_EFFECT, COMMANDS, ASIDE)
+"""Facts of every environment: an empty row, the fixed error sentence, the head of a list, and a
+remark that has nothing to do with the goal."""
 
 INVALID_VERB = Verb("INVALID")
 
@@ -96,14 +125,14 @@ class Schema:
     shapes: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        if NUMBER in self.categories:
-            raise ValueError(f"categories: {NUMBER!r} is the name of the numbers' own category")
+        if taken := {NUMBER, *ASIDES} & set(self.categories):
+            raise ValueError(f"categories: {sorted(taken)} are in every schema already")
         _check_distinct("categories: the words", [*SPECIALS, *self.concepts])
         _check_distinct("facts: the names", [item.name for item in self.facts])
         _check_distinct("verbs: the names", [item.name for item in self.verbs])
         for item in (*self.facts, *self.verbs):
             for name, category in item.args:
-                unknown = set(category.split("|")) - {NUMBER, *self.categories}
+                unknown = set(category.split("|")) - set(self.spans)
                 if unknown:
                     raise ValueError(f"{item.name}.{name}: unknown category {sorted(unknown)}")
 
@@ -124,18 +153,24 @@ class Schema:
 
     @cached_property
     def concepts(self) -> tuple[str, ...]:
-        """Identity word of every concept, the numbers first."""
-        names = [word for words in self.categories.values() for word in words]
+        """Identity word of every concept, the numbers first and those of `ASIDES` last."""
+        categories = (*self.categories.values(), *ASIDES.values())
+        names = [word for words in categories for word in words]
         return (*(str(n) for n in range(NUMBERS)), *names)
 
     @cached_property
     def spans(self) -> Mapping[str, tuple[int, int]]:
-        """Half-open range of concept ids of every category, `number` among them."""
+        """Half-open range of concept ids of every category, `number` and `ASIDES` among them."""
         spans, start = {NUMBER: (0, NUMBERS)}, NUMBERS
-        for name, words in self.categories.items():
+        for name, words in (*self.categories.items(), *ASIDES.items()):
             spans[name] = (start, start + len(words))
             start += len(words)
         return spans
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The categories that no lexicon renames."""
+        return (NUMBER, *self.literal, *ASIDES)
 
     @cached_property
     def concept_category(self) -> np.ndarray:
