@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from alfworld_rooms import a_room, command
 
 from jaxagent.envs.alfworld import ALFWorld, plan
 from jaxagent.envs.alfworld.affordances import (
@@ -34,7 +35,6 @@ from jaxagent.envs.alfworld.state import (
     LIGHT,
     MIDDLE,
     PLACES,
-    TASKS,
     TWO,
     WANTED,
     State,
@@ -112,51 +112,11 @@ def _facts(rows: Any) -> list[str]:
     return [SCHEMA.facts[kind].name for kind in np.asarray(rows)[:, 0] if kind]
 
 
-def _command(verb: str, *words: str | int) -> jax.Array:
-    """A command by words and numbers."""
-    return SCHEMA.command(verb, *(w if isinstance(w, int) else _concept(w) for w in words))
-
-
-def _concept(word: str) -> int:
-    return SCHEMA.concept("object" if word in OBJECTS else "receptacle", word)
-
-
-def a_room(
-    places: str, things: str, task: str = "place", target: str = "", goal: str = ""
-) -> State:
-    """A room by hand: `"fridge desk"` and `"mug@1 apple@held"`, numbers in the order given."""
-    state = _row(instances("easy")[0], 0)
-    kinds = [RECEPTACLES.index(word) for word in places.split()]
-    pairs = [entry.split("@") for entry in things.split()]
-    objects = [OBJECTS.index(word) for word, _ in pairs]
-    where = [HELD if at == "held" else int(at) for _, at in pairs]
-    last = OBJECTS if task == "light" else RECEPTACLES
-    return state.replace(
-        place_type=_padded(kinds, state.place_type),
-        place_number=_padded(_numbers(kinds), state.place_type),
-        thing_type=_padded(objects, state.where),
-        thing_number=_padded(_numbers(objects), state.where),
-        where=_padded(where, state.where),
-        marks=jnp.zeros_like(state.marks),
-        task=jnp.int8(TASKS.index(task)),
-        target=jnp.int8(OBJECTS.index(target) if target else -5),
-        goal=jnp.int8(last.index(goal) if goal else -5),
-    )
-
-
-def _numbers(kinds: list[int]) -> list[int]:
-    return [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
-
-
-def _padded(values: list[int], like: Any) -> jax.Array:
-    return jnp.array(values + [-1] * (len(like) - len(values)), jnp.int8)
-
-
 def play(state: State, *commands: jax.Array) -> tuple[State, list[list[str]], list[bool]]:
     """The state after `commands`, the names of the facts of every answer, and the ends."""
     answers, ends = [], []
-    for command in commands:
-        after = _step(state, command)
+    for each in commands:
+        after = _step(state, each)
         state = after.state
         answers.append(_facts(after.facts))
         ends.append(bool(after.success))
@@ -211,10 +171,10 @@ def test_splits_share_no_content() -> None:
 def test_what_is_written_is_read() -> None:
     """Every verb in every lexicon and interface."""
     language = compile_language([ENV])
-    size = language.longest_command([0], range(len(INTERFACES)))
+    size = language.longestcommand([0], range(len(INTERFACES)))
     values = {"object": "mug", "receptacle": "fridge", "object|receptacle": "desk", "number": 7}
     commands = jnp.stack(
-        [_command(verb.name, *(values[kind] for _, kind in verb.args)) for verb in SCHEMA.verbs[1:]]
+        [command(verb.name, *(values[kind] for _, kind in verb.args)) for verb in SCHEMA.verbs[1:]]
     )
 
     def back(command: jax.Array, lexicon: jax.Array, interface: jax.Array) -> jax.Array:
@@ -250,8 +210,8 @@ def test_messages_are_as_long_as_the_schema_says() -> None:
     facts = games("hard", noise=0.5)[1]
     assert say(facts.reshape(-1, *facts.shape[2:])).max() <= longest
     state = a_room("drawer", " ".join(["pen@0"] * 10))
-    state, _, _ = play(state, _command("go", "drawer", 1))
-    assert say(_step(state, _command("open", "drawer", 1)).facts[None])[0] == longest
+    state, _, _ = play(state, command("go", "drawer", 1))
+    assert say(_step(state, command("open", "drawer", 1)).facts[None])[0] == longest
 
 
 def test_prose_reads_as_english() -> None:
@@ -259,12 +219,12 @@ def test_prose_reads_as_english() -> None:
     voice = Voice(*map(jnp.int32, (0, 0, INTERFACES.index("prose"), 0)))
     say = jax.jit(lambda facts: language.say(facts, voice, 80)[0])
     state = a_room("fridge desk", "apple@0 mug@0 egg@0", "heat", "egg", "desk")
-    commands = [_command("go", "fridge", 1), _command("open", "fridge", 1)]
-    for command in (*commands, _command("take", "egg", 1, "fridge", 1)):
-        after = _step(state, command)
+    commands = [command("go", "fridge", 1), command("open", "fridge", 1)]
+    for each in (*commands, command("take", "egg", 1, "fridge", 1)):
+        after = _step(state, each)
         state = after.state
         said = language.vocabulary.decode(np.asarray(say(after.facts)))
-        if int(command[0]) == SCHEMA.verb_id("open"):
+        if int(each[0]) == SCHEMA.verb_id("open"):
             assert said == (
                 "you open the fridge 1 . the fridge 1 is open . in it , you see "
                 "a apple 1 , a mug 1 , and a egg 1 ."
@@ -340,9 +300,9 @@ def test_hard_rooms_hold_what_misleads() -> None:
 
 def test_containers_hide_what_they_hold() -> None:
     state = a_room("drawer desk", "pen@0 pen@1")
-    take = _command("take", "pen", 1, "drawer", 1)
+    take = command("take", "pen", 1, "drawer", 1)
     _, answers, _ = play(
-        state, take, _command("go", "drawer", 1), take, _command("open", "drawer", 1), take
+        state, take, command("go", "drawer", 1), take, command("open", "drawer", 1), take
     )
     assert answers == [
         ["NOT_AT"],
@@ -355,15 +315,15 @@ def test_containers_hide_what_they_hold() -> None:
 
 def test_one_thing_fits_in_the_hand() -> None:
     state = a_room("desk bed", "pen@0 mug@0")
-    at_desk = [_command("go", "desk", 1), _command("take", "pen", 1, "desk", 1)]
+    at_desk = [command("go", "desk", 1), command("take", "pen", 1, "desk", 1)]
     _, answers, _ = play(
         state,
         *at_desk,
-        _command("take", "mug", 1, "desk", 1),
-        _command("inventory"),
-        _command("go", "bed", 1),
-        _command("put", "pen", 1, "bed", 1),
-        _command("put", "mug", 1, "bed", 1),
+        command("take", "mug", 1, "desk", 1),
+        command("inventory"),
+        command("go", "bed", 1),
+        command("put", "pen", 1, "bed", 1),
+        command("put", "mug", 1, "bed", 1),
     )
     assert answers[1:] == [
         ["TOOK"], ["HANDS_FULL"], ["CARRYING"], ["ARRIVED", "UPON", "NOTHING_SEEN"],
@@ -376,49 +336,49 @@ def test_heat_and_cold_undo_each_other_and_cleanliness_stays() -> None:
     verbs = (("clean", "sink_basin"), ("heat", "microwave"), ("cool", "fridge"))
     told = []
     for verb, place in verbs:
-        go, treat = _command("go", place, 1), _command(verb, "apple", 1, place, 1)
-        state, answers, _ = play(state, go, treat, _command("examine", "apple", 1))
+        go, treat = command("go", place, 1), command(verb, "apple", 1, place, 1)
+        state, answers, _ = play(state, go, treat, command("examine", "apple", 1))
         told.append(answers[-1])
     assert told == [["IS_CLEAN"], ["IS_CLEAN", "IS_HOT"], ["IS_CLEAN", "IS_COOL"]]
-    _, answers, _ = play(state, _command("heat", "apple", 1, "fridge", 1))
+    _, answers, _ = play(state, command("heat", "apple", 1, "fridge", 1))
     assert answers == [["USELESS"]]
 
 
 def test_knives_slice_what_is_near() -> None:
     state = a_room("counter_top desk", "knife@held apple@0 mug@0 bread@1 fork@0")
-    cut = [_command("slice", thing, 1, "knife", 1) for thing in ("apple", "mug", "bread")]
-    fork = _command("slice", "apple", 1, "fork", 1)
-    state, answers, _ = play(state, _command("go", "counter_top", 1), *cut, fork)
+    cut = [command("slice", thing, 1, "knife", 1) for thing in ("apple", "mug", "bread")]
+    fork = command("slice", "apple", 1, "fork", 1)
+    state, answers, _ = play(state, command("go", "counter_top", 1), *cut, fork)
     assert answers[1:] == [["CUT"], ["USELESS"], ["NOT_FOUND"], ["NO_TOOL"]]
     put, take = (
-        _command("put", "knife", 1, "counter_top", 1),
-        _command("take", "apple", 1, "counter_top", 1),
+        command("put", "knife", 1, "counter_top", 1),
+        command("take", "apple", 1, "counter_top", 1),
     )
-    assert play(state, put, take, _command("examine", "apple", 1))[1][-1] == ["IS_SLICED"]
+    assert play(state, put, take, command("examine", "apple", 1))[1][-1] == ["IS_SLICED"]
 
 
 def test_tasks_end_when_they_are_done() -> None:
     """Two things count in one receptacle only; a lamp counts before the agent's eyes."""
     two = a_room("desk desk bed", "pen@held pen@2 pen@1", "two", "pen", "desk")
     two = two.replace(where=two.where.at[1].set(HELD).at[0].set(1).at[2].set(2))
-    put = [_command("put", "pen", 2, "desk", n) for n in (1, 2)]
-    assert play(two, _command("go", "desk", 1), put[0])[2] == [False, False]
-    assert play(two, _command("go", "desk", 2), put[1])[2] == [False, True]
+    put = [command("put", "pen", 2, "desk", n) for n in (1, 2)]
+    assert play(two, command("go", "desk", 1), put[0])[2] == [False, False]
+    assert play(two, command("go", "desk", 2), put[1])[2] == [False, True]
     light = a_room("desk bed", "pen@held desk_lamp@0", "light", "pen", "desk_lamp")
-    use = _command("use", "desk_lamp", 1)
-    _, answers, ends = play(light, use, _command("go", "desk", 1), use)
+    use = command("use", "desk_lamp", 1)
+    _, answers, ends = play(light, use, command("go", "desk", 1), use)
     assert answers[0] == ["NOT_FOUND"] and ends == [False, False, True]
     away = light.replace(where=light.where.at[0].set(1))
-    commands = [_command("go", "desk", 1), use, _command("go", "bed", 1)]
-    commands += [_command("take", "pen", 1, "bed", 1), _command("go", "desk", 1)]
+    commands = [command("go", "desk", 1), use, command("go", "bed", 1)]
+    commands += [command("take", "pen", 1, "bed", 1), command("go", "desk", 1)]
     assert play(away, *commands)[2] == [False, False, False, False, True]
 
 
 def test_clean_things_alone_count() -> None:
     state = a_room("sink_basin shelf", "mug@held", "clean", "mug", "shelf")
-    go, put = _command("go", "shelf", 1), _command("put", "mug", 1, "shelf", 1)
+    go, put = command("go", "shelf", 1), command("put", "mug", 1, "shelf", 1)
     assert play(state, go, put)[2] == [False, False]
-    wash = [_command("go", "sink_basin", 1), _command("clean", "mug", 1, "sink_basin", 1)]
+    wash = [command("go", "sink_basin", 1), command("clean", "mug", 1, "sink_basin", 1)]
     assert play(state, *wash, go, put)[2] == [False, False, False, True]
 
 
@@ -438,9 +398,9 @@ def test_nothing_is_lost_or_doubled() -> None:
 
 def test_more_things_than_are_said_can_still_be_had() -> None:
     state = a_room("desk", " ".join(["pen@0"] * 10))
-    state, answers, _ = play(state, _command("go", "desk", 1))
+    state, answers, _ = play(state, command("go", "desk", 1))
     assert answers == [["ARRIVED", "UPON", *["SEES"] * 7, "LAST_SEEN"]]
-    assert play(state, _command("take", "pen", 10, "desk", 1))[1] == [["TOOK"]]
+    assert play(state, command("take", "pen", 10, "desk", 1))[1] == [["TOOK"]]
 
 
 # Experts and the commands listed

@@ -227,25 +227,13 @@ class Language:
             asides: how many asides are in it.
             most: fact name -> bounds on the first and the later messages, where they are tighter.
         """
-        counts = np.zeros(self.lengths.shape[-1], np.int64)
-        for i, fact in enumerate(self.schemas[environment].facts):
-            counts[i] = most.get(fact.name, (fact.first, fact.step))[0 if first else 1]
-        counts[_ASIDE] = asides
+        schema, k = self.schemas[environment], 0 if first else 1
+        counts = [most.get(fact.name, (fact.first, fact.step))[k] for fact in schema.facts]
         lengths = self.lengths[environment, list(interfaces)]
-        errors = self.errors[environment]
-        stated = self._longest_shape(environment, lengths * counts * ~errors)
-        wrong = (lengths * (errors & (counts > 0))).max(1)
-        alone = len(self.schemas[environment].shapes) > 0
-        stated = np.maximum(stated, wrong) if alone else stated + wrong
+        stated = schema.most_room(lengths[:, : len(counts)], np.array(counts))
+        stated = stated + asides * lengths[:, _ASIDE]
         listing = listed * lengths[:, self.max_facts :].max(1) + lengths[:, _COMMANDS]
         return int((stated + (listing if listed else 0)).max())
-
-    def _longest_shape(self, environment: int, lengths: np.ndarray) -> np.ndarray:
-        """int[I]: length of the longest shape by the room int[I, F + V] that every fact takes."""
-        masks = self.schemas[environment].shape_masks
-        if not len(masks):
-            return lengths.sum(1)
-        return (lengths[:, : masks.shape[1]] @ masks.T).max(1)
 
     def _voiced(self, types: jax.Array, voice: Voice) -> jax.Array:
         error = jnp.asarray(self.errors)[voice.environment, types]

@@ -186,6 +186,20 @@ class Schema:
             mask[[self.fact_id(name) for name in names]] = True
         return masks
 
+    def most_room(self, lengths: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """int[n]: the room of the longest message, in n languages.
+
+        Args:
+            lengths: int[n, facts], the room that every fact takes.
+            counts: int[facts], how often it occurs at most; of the errors, one alone.
+        """
+        errors = np.array([fact.error for fact in self.facts])
+        wrong = (lengths * (errors & (counts > 0))).max(1)
+        stated = lengths * counts * ~errors
+        if not self.shapes:
+            return stated.sum(1) + wrong
+        return np.maximum((stated @ self.shape_masks.T).max(1), wrong)
+
     def first_of(self, category: str) -> int:
         """Concept id of the first concept of `category`; add an index to get any of them."""
         return self.spans[category][0]
