@@ -171,7 +171,7 @@ def test_splits_share_no_content() -> None:
 def test_what_is_written_is_read() -> None:
     """Every verb in every lexicon and interface."""
     language = compile_language([ENV])
-    size = language.longestcommand([0], range(len(INTERFACES)))
+    size = language.longest_command([0], range(len(INTERFACES)))
     values = {"object": "mug", "receptacle": "fridge", "object|receptacle": "desk", "number": 7}
     commands = jnp.stack(
         [command(verb.name, *(values[kind] for _, kind in verb.args)) for verb in SCHEMA.verbs[1:]]
