@@ -30,11 +30,11 @@ def a_room(
     last = OBJECTS if task == "light" else RECEPTACLES
     return State(
         place_type=_padded(kinds, PLACES),
-        place_number=_padded(_numbers(kinds), PLACES),
+        place_number=_padded(_numbers(kinds), PLACES, 0),
         is_open=jnp.zeros(PLACES, bool),
         seen=jnp.zeros(PLACES, bool),
         thing_type=_padded(objects, THINGS),
-        thing_number=_padded(_numbers(objects), THINGS),
+        thing_number=_padded(_numbers(objects), THINGS, 0),
         where=_padded(where, THINGS),
         marks=jnp.zeros(THINGS, jnp.int8),
         agent=jnp.int8(MIDDLE),
@@ -48,5 +48,5 @@ def _numbers(kinds: list[int]) -> list[int]:
     return [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
 
 
-def _padded(values: list[int], size: int) -> jax.Array:
-    return jnp.array(values + [-1] * (size - len(values)), jnp.int8)
+def _padded(values: list[int], size: int, filler: int = -1) -> jax.Array:
+    return jnp.array(values + [filler] * (size - len(values)), jnp.int8)

@@ -29,9 +29,9 @@ from jaxagent.envs.alfworld.planner import LONGEST
 from jaxagent.envs.alfworld.quests import APPLIANCE, QUEST_COUNT, QUESTS
 from jaxagent.envs.alfworld.state import (
     ABSENT,
-    COOL,
     HELD,
-    HOT,
+    IS_COOL,
+    IS_HOT,
     LIGHT,
     MIDDLE,
     PLACES,
@@ -289,7 +289,9 @@ def test_names_are_unique(level: str) -> None:
 
 def test_hard_rooms_hold_what_misleads() -> None:
     states, _ = instances("hard")
-    assert (states.marks[:, :] & (HOT | COOL)).any() and set(states.task.tolist()) == {*range(6)}
+    assert (states.marks[:, :] & (IS_HOT | IS_COOL)).any() and set(states.task.tolist()) == {
+        *range(6)
+    }
     targets = (states.thing_type == states.target[:, None]).sum(1)
     assert (targets > 2).mean() > 0.3
     assert OPENABLE[np.take_along_axis(states.place_type, states.where.clip(0), 1)].mean() > 0.5
@@ -390,7 +392,7 @@ def test_nothing_is_lost_or_doubled() -> None:
     on = visited.where < HELD
     holders = np.take_along_axis(visited.place_type, visited.where.clip(0, PLACES - 1), 2)
     assert CAN_CONTAIN[holders, visited.thing_type][there & on].all()
-    assert not ((visited.marks & HOT > 0) & (visited.marks & COOL > 0)).any()
+    assert not ((visited.marks & IS_HOT > 0) & (visited.marks & IS_COOL > 0)).any()
     for name in ("place_type", "place_number", "thing_type", "thing_number", "task", "goal"):
         leaf = getattr(visited, name)
         assert (leaf == leaf[:, :1]).all(), name

@@ -16,7 +16,7 @@ from alfworld_rooms import a_room, command
 from jaxagent.envs.alfworld import ALFWorld
 from jaxagent.envs.alfworld.affordances import OPENABLE
 from jaxagent.envs.alfworld.pddl import make_game
-from jaxagent.envs.alfworld.state import COOL, PLACES, TASKS, THINGS, State
+from jaxagent.envs.alfworld.state import IS_COOL, PLACES, TASKS, THINGS, State
 from jaxagent.envs.alfworld.words import LISTED
 from jaxagent.envs.environment import Transition
 
@@ -275,7 +275,7 @@ def test_original_agrees_on_every_fact() -> None:
         target="apple",
         goal="side_table",
     )
-    start = start.replace(marks=start.marks.at[2].set(COOL))
+    start = start.replace(marks=start.marks.at[2].set(IS_COOL))
     game = load(jax.tree.map(np.asarray, start))
     seen, state, said = game.reset(), start, Counter()
     options = jax.jit(lambda state: ENV.valid_commands(state, None))

@@ -11,9 +11,8 @@ from jaxagent.envs.alfworld.affordances import CAN_CONTAIN
 from jaxagent.envs.alfworld.quests import APPLIANCE
 from jaxagent.envs.alfworld.rows import place_names, rows, thing_names
 from jaxagent.envs.alfworld.rules import delivered, has_mark, is_exposed
-from jaxagent.envs.alfworld.state import CHILL, HEAT, HELD, LIGHT, PLACES, WASH, State
-from jaxagent.envs.alfworld.words import CLEAN, COOL, GO, OPEN, PUT, TAKE, USE
-from jaxagent.envs.alfworld.words import HEAT as HEAT_VERB
+from jaxagent.envs.alfworld.state import CHILL, HELD, LIGHT, PLACES, WARM, WASH, State
+from jaxagent.envs.alfworld.words import CLEAN, COOL, GO, HEAT, OPEN, PUT, TAKE, USE
 
 
 class _Step(NamedTuple):
@@ -65,7 +64,7 @@ def _use_held(state: State, held: Int[Array, ""]) -> _Step:
     """What to do with a thing of the right type: treat it, bring it home, or to the light."""
     verb = sum(
         jnp.where(state.task == task, verb, 0)
-        for task, verb in ((WASH, CLEAN), (HEAT, HEAT_VERB), (CHILL, COOL))
+        for task, verb in ((WASH, CLEAN), (WARM, HEAT), (CHILL, COOL))
     )
     appliance = jnp.argmax(state.place_type == jnp.asarray(APPLIANCE)[state.task])
     treat = _Step(appliance, held, jnp.asarray(verb), jnp.bool_(False))

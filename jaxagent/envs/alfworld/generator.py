@@ -37,9 +37,9 @@ from jaxagent.envs.alfworld.quests import (
 )
 from jaxagent.envs.alfworld.state import (
     ABSENT,
-    CLEAN,
-    COOL,
-    HOT,
+    IS_CLEAN,
+    IS_COOL,
+    IS_HOT,
     LIGHT,
     MIDDLE,
     PLACES,
@@ -211,7 +211,7 @@ def _draw_marks(
     clean = is_treated[0] & jnp.asarray(CLEANABLE)[kinds]
     hot = is_treated[1] & jnp.asarray(HEATABLE)[kinds] & (noise[2] < 0.5)
     cool = is_treated[1] & jnp.asarray(COOLABLE)[kinds] & (noise[2] >= 0.5)
-    marks = (clean * CLEAN + hot * HOT + cool * COOL).astype(jnp.int8)
+    marks = (clean * IS_CLEAN + hot * IS_HOT + cool * IS_COOL).astype(jnp.int8)
     spared = jnp.where(kinds == quest.target, jnp.asarray(WANTED)[quest.task], jnp.int8(0))
     return jnp.where(kinds >= 0, marks & ~spared, jnp.int8(0))
 

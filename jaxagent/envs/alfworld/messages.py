@@ -10,14 +10,14 @@ from jaxagent.envs.alfworld.affordances import OPENABLE
 from jaxagent.envs.alfworld.rows import place_names, rows, thing_names
 from jaxagent.envs.alfworld.rules import Order, is_exposed
 from jaxagent.envs.alfworld.state import (
-    CLEAN,
-    COOL,
     HELD,
-    HOT,
+    IS_CLEAN,
+    IS_COOL,
+    IS_HOT,
+    IS_SLICED,
     LIGHT,
     MIDDLE,
     PLACES,
-    SLICED,
     TASKS,
     State,
 )
@@ -62,7 +62,12 @@ _ABOUT_SECOND = np.array(
 )
 """bool[facts]: whether a fact tells of a command's second pair of arguments, if it has one."""
 
-_MARKS = ((CLEAN, "IS_CLEAN"), (HOT, "IS_HOT"), (COOL, "IS_COOL"), (SLICED, "IS_SLICED"))
+_MARKS = (
+    (IS_CLEAN, "IS_CLEAN"),
+    (IS_HOT, "IS_HOT"),
+    (IS_COOL, "IS_COOL"),
+    (IS_SLICED, "IS_SLICED"),
+)
 
 
 def opening(state: State) -> Int32[Array, "first row"]:

@@ -27,7 +27,16 @@ from jaxagent.envs.alfworld.affordances import (
     SINK,
     SLICEABLE,
 )
-from jaxagent.envs.alfworld.state import CLEAN, COOL, HOT, LIGHT, ON, SLICED, TASKS, State
+from jaxagent.envs.alfworld.state import (
+    IS_CLEAN,
+    IS_COOL,
+    IS_HOT,
+    IS_ON,
+    IS_SLICED,
+    LIGHT,
+    TASKS,
+    State,
+)
 
 _GOALS = {
     "place": "pick_and_place_simple",
@@ -47,7 +56,13 @@ _ABLE = {
     "pickupable": ~IS_LAMP,
 }
 
-_MARKS = {"isClean": CLEAN, "isHot": HOT, "isCool": COOL, "isSliced": SLICED, "isToggled": ON}
+_MARKS = {
+    "isClean": IS_CLEAN,
+    "isHot": IS_HOT,
+    "isCool": IS_COOL,
+    "isSliced": IS_SLICED,
+    "isToggled": IS_ON,
+}
 
 _NEEDED_TYPES = {MICROWAVE, FRIDGE, SINK}
 """Types that the domain names, so that every problem has to declare them."""

@@ -22,14 +22,14 @@ from jaxagent.envs.alfworld.affordances import (
     ROOMS,
     SINK,
 )
-from jaxagent.envs.alfworld.state import CHILL, HEAT, LIGHT, TASKS, WASH
+from jaxagent.envs.alfworld.state import CHILL, LIGHT, TASKS, WARM, WASH
 from jaxagent.envs.environment import SPLITS
 
 APPLIANCE = np.full(len(TASKS), -1, np.int8)
 """int8[TASKS]: type of the receptacle that does what the task asks for, or -1."""
-APPLIANCE[[WASH, HEAT, CHILL]] = SINK, MICROWAVE, FRIDGE
+APPLIANCE[[WASH, WARM, CHILL]] = SINK, MICROWAVE, FRIDGE
 
-_ABLE = {WASH: CLEANABLE, HEAT: HEATABLE, CHILL: COOLABLE}
+_ABLE = {WASH: CLEANABLE, WARM: HEATABLE, CHILL: COOLABLE}
 _HELD_TYPES = np.arange(len(OBJECTS)) % 8 == 5
 
 

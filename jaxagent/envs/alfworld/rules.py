@@ -27,21 +27,22 @@ from jaxagent.envs.alfworld.affordances import (
     SINK,
     SLICEABLE,
 )
-from jaxagent.envs.alfworld.state import CLEAN as IS_CLEAN
-from jaxagent.envs.alfworld.state import COOL as IS_COOL
+from jaxagent.envs.alfworld.rows import place_names, thing_names
 from jaxagent.envs.alfworld.state import (
     HELD,
+    IS_CLEAN,
+    IS_COOL,
+    IS_HOT,
+    IS_ON,
+    IS_SLICED,
     LIGHT,
     MIDDLE,
-    ON,
     PLACES,
-    SLICED,
     THINGS,
     TWO,
     WANTED,
     State,
 )
-from jaxagent.envs.alfworld.state import HOT as IS_HOT
 from jaxagent.envs.alfworld.words import (
     CLEAN,
     CLOSE,
@@ -50,7 +51,6 @@ from jaxagent.envs.alfworld.words import (
     ERRORS,
     EXAMINE,
     EXAMINE_PLACE,
-    FIRST_OBJECT,
     FIRST_RECEPTACLE,
     GO,
     HEAT,
@@ -85,7 +85,7 @@ _ASKED: dict[str, tuple[int, ...]] = {
 _MAY_FAIL = np.array([[deed in _ASKED[name] for name in ERRORS] for deed in range(DEEDS)])
 
 _SETS, _CLEARS = np.zeros((2, DEEDS), np.int8)
-_SETS[[HEAT, COOL, CLEAN, SLICE, USE]] = IS_HOT, IS_COOL, IS_CLEAN, SLICED, ON
+_SETS[[HEAT, COOL, CLEAN, SLICE, USE]] = IS_HOT, IS_COOL, IS_CLEAN, IS_SLICED, IS_ON
 _CLEARS[[HEAT, COOL]] = IS_COOL, IS_HOT
 """What every deed does to the marks of its thing."""
 
@@ -118,24 +118,18 @@ def take_apart(state: State, command: Int32[Array, "row"]) -> Order:
     verb, first, second = command[0], command[1:3], command[3:5]
     named = first[0] - FIRST_RECEPTACLE
     is_place = (named >= 0) & (named < len(RECEPTACLES))
-    types, numbers = state.thing_type.astype(jnp.int32) + FIRST_OBJECT, state.thing_number
+    things = thing_names(state)
     return Order(
         deed=jnp.where((verb == EXAMINE) & is_place, EXAMINE_PLACE, verb),
-        place=_find(
-            state.place_type.astype(jnp.int32) + FIRST_RECEPTACLE,
-            state.place_number,
-            jnp.where(is_place, first, second),
-        ),
-        thing=_find(types, numbers, first),
-        tool=_find(types, numbers, second),
+        place=_find(place_names(state), jnp.where(is_place, first, second)),
+        thing=_find(things, first),
+        tool=_find(things, second),
     )
 
 
-def _find(
-    concepts: Int[Array, " n"], numbers: Int[Array, " n"], name: Int[Array, "2"]
-) -> Int32[Array, ""]:
-    """Index of what is called by this concept and number, or -1; absent ones have number 0."""
-    match = (concepts == name[0]) & (numbers == name[1]) & (numbers > 0)
+def _find(names: Int32[Array, "n 2"], name: Int32[Array, "2"]) -> Int32[Array, ""]:
+    """Index of what is called by this concept and number, or -1; absent ones have no number."""
+    match = jnp.all(names == name, axis=1) & (names[:, 1] > 0)
     return jnp.where(jnp.any(match), jnp.argmax(match), -1)
 
 
@@ -148,7 +142,7 @@ def obey(state: State, order: Order) -> tuple[State, Int32[Array, ""]]:
 
 
 def _wrong(state: State, order: Order) -> Bool[Array, "errors"]:
-    """Which complaints hold, in the order of `ERRORS`, whether or not they matter."""
+    """Which of `ERRORS` hold, whether or not they matter to the deed."""
     deed, place, thing, tool = order
     kind, at = state.thing_type[thing], state.where[thing]
     place_kind, is_open = state.place_type[place], state.is_open[place]
@@ -157,24 +151,23 @@ def _wrong(state: State, order: Order) -> Bool[Array, "errors"]:
     is_tool = (tool >= 0) & (state.where[tool] == HELD)
     suits = jnp.asarray(_SUITS)[deed, kind] & jnp.asarray(_SERVES)[deed, place_kind]
     suits &= (deed != SLICE) | jnp.asarray(IS_KNIFE)[state.thing_type[tool]]
-    return jnp.stack(
-        [
-            jnp.bool_(True),
-            place < 0,
-            place == state.agent,
-            place != state.agent,
-            ~openable,
-            is_open,
-            ~is_open,
-            openable & ~is_open,
-            jnp.any(state.where == HELD),
-            (thing < 0) | ~near,
-            ~is_tool,
-            (thing < 0) | (at != HELD),
-            ~suits,
-            ~jnp.asarray(CAN_CONTAIN)[place_kind, kind],
-        ]
-    )
+    holds = {
+        "NOT_UNDERSTOOD": jnp.bool_(True),
+        "NO_PLACE": place < 0,
+        "ALREADY_AT": place == state.agent,
+        "NOT_AT": place != state.agent,
+        "NOT_OPENABLE": ~openable,
+        "ALREADY_OPEN": is_open,
+        "ALREADY_CLOSED": ~is_open,
+        "SHUT": openable & ~is_open,
+        "HANDS_FULL": jnp.any(state.where == HELD),
+        "NOT_FOUND": (thing < 0) | ~near,
+        "NO_TOOL": ~is_tool,
+        "NOT_HELD": (thing < 0) | (at != HELD),
+        "USELESS": ~suits,
+        "NOT_FITTING": ~jnp.asarray(CAN_CONTAIN)[place_kind, kind],
+    }
+    return jnp.stack([holds[name] for name in ERRORS])
 
 
 def is_near(state: State, where: Int[Array, "*n"]) -> Bool[Array, "*n"]:
@@ -213,7 +206,7 @@ def is_solved(state: State) -> Bool[Array, ""]:
     as the agent stands before it with the thing in hand.
     """
     is_target = state.thing_type == state.target
-    is_lit = (state.thing_type == state.goal) & (state.marks & ON > 0)
+    is_lit = (state.thing_type == state.goal) & (state.marks & IS_ON > 0)
     looked = jnp.any(is_lit & (state.where == state.agent)) & (state.agent != MIDDLE)
     looked &= jnp.any(is_target & (state.where == HELD))
     placed = jnp.any(delivered(state) >= jnp.where(state.task == TWO, 2, 1))

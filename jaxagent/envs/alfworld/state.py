@@ -12,15 +12,15 @@ PLACES, THINGS = 18, 30
 HELD, MIDDLE, ABSENT = PLACES, PLACES + 1, -1
 """Where a thing is that the agent holds; where the agent is at first; where nothing is."""
 
-CLEAN, HOT, COOL, SLICED, ON = 1, 2, 4, 8, 16
+IS_CLEAN, IS_HOT, IS_COOL, IS_SLICED, IS_ON = 1, 2, 4, 8, 16
 """Bits of what has been done to a thing."""
 
 TASKS = ("place", "light", "clean", "heat", "cool", "two")
-PLACE, LIGHT, WASH, HEAT, CHILL, TWO = range(len(TASKS))
+PLACE, LIGHT, WASH, WARM, CHILL, TWO = range(len(TASKS))
 """Put one thing somewhere; look at one under a lamp; the first with a thing that is clean, hot,
 or cool; put two things into the same receptacle."""
 
-WANTED = np.array([0, 0, CLEAN, HOT, COOL, 0], np.int8)
+WANTED = np.array([0, 0, IS_CLEAN, IS_HOT, IS_COOL, 0], np.int8)
 """int8[TASKS]: the bit that the thing of each task has to have."""
 
 
@@ -29,13 +29,13 @@ class State(flax.struct.PyTreeNode):
 
     Attributes:
         place_type: type of every receptacle, ascending, or -1.
-        place_number: its number among those of its type, from 1.
+        place_number: its number among those of its type, from 1; 0 where there is none.
         is_open: whether it has been opened.
         seen: whether the agent has seen what lies in it.
         thing_type: type of every thing, or -1.
-        thing_number: its number among those of its type, from 1.
+        thing_number: its number among those of its type, from 1; 0 where there is none.
         where: the receptacle that it lies in, `HELD`, or `ABSENT`.
-        marks: what has been done to it, a sum of `CLEAN`, `HOT`, `COOL`, `SLICED` and `ON`.
+        marks: what has been done to it, a sum of the bits above.
         agent: the receptacle that the agent is at, or `MIDDLE`.
         task: place in `TASKS`.
         target: type of the things that the task is about.
