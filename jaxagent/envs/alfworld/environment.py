@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from jaxagent.envs.alfworld.quests import HELD_TYPE
 from jaxagent.envs.alfworld.rules import is_solved, obey, take_apart
 from jaxagent.envs.alfworld.sentences import PHRASES
 from jaxagent.envs.alfworld.state import LIGHT, TASKS, State
-from jaxagent.envs.alfworld.words import SCHEMA
+from jaxagent.envs.alfworld.words import LISTED, SCHEMA
 from jaxagent.envs.environment import SPLITS, Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
 from jaxagent.text import Phrases, Schema
@@ -35,12 +36,11 @@ def _level(
 ) -> Level:
     """A level; `chances` are those of `Params`: closed, alike, treated."""
     weights = np.array([tasks.get(task, 0) for task in TASKS], np.float32)
-    sizes = (np.int32(places), np.int32(things))
-    seen, unseen = (
-        Params(*sizes, weights, *map(np.float32, chances), np.int32(split))  # pyright: ignore
-        for split in range(len(SPLITS))
-    )
-    return Level(seen, limit, summary, {"PLACE": (places - 1, 0)}, unseen)
+    values: Any = (np.int32(places), np.int32(things), weights, *map(np.float32, chances))
+    splits: Any = map(np.int32, range(len(SPLITS)))
+    seen, unseen = (Params(*values, split=split) for split in splits)
+    most = {"PLACE": (places - 1, 0), "SEES": (0, min(things, LISTED) - 1)}
+    return Level(seen, limit, summary, most, unseen)
 
 
 LEVELS: Mapping[str, Level] = {
