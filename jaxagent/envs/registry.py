@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxagent.envs.alfworld import ALFWorld
 from jaxagent.envs.babyai import BabyAI, original
 from jaxagent.envs.environment import Environment
 from jaxagent.envs.maze import Maze
@@ -15,4 +16,5 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     original(),
     Maze(),
     Wordle(),
+    ALFWorld(),
 )
