@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxagent.envs.babyai import BabyAI, original
 from jaxagent.envs.environment import Environment
+from jaxagent.envs.searchqa import searchqa, searchqa_counterfactual, searchqa_global
 from jaxagent.envs.textcraft import minecraft, procedural
 
 ENVIRONMENTS: tuple[Environment, ...] = (
@@ -11,4 +12,7 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     procedural(),
     BabyAI(),
     original(),
+    searchqa(),
+    searchqa_global(),
+    searchqa_counterfactual(),
 )
