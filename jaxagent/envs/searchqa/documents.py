@@ -104,7 +104,8 @@ def _copy(
 
 def _only(is_there: Array, documents: Documents) -> Documents:
     """The documents under the mask, the others empty."""
-    blank = Documents(*map(jnp.int16, (-1, -1, -1, -1)), jnp.bool_(False))
+    none = jnp.int16(-1)
+    blank = Documents(none, none, none, none, jnp.bool_(False))
 
     def keep(column: Array, nothing: Array) -> Array:
         return jnp.where(is_there.reshape(-1, *[1] * (column.ndim - 1)), column, nothing)

@@ -48,8 +48,13 @@ _PLACES = np.arange(ENTITIES)
 _FOLLOWS = np.r_[False, KIND_OF[1:] == KIND_OF[:-1]]
 """Whether a thing is of the kind of the one before it."""
 
-CHOICES = TARGET_SIZE - IS_OWN
-"""int[ENTITIES, SLOTS]: how many things a relation may lead to, as nothing leads to itself."""
+_APART = 3
+"""How far a thing is from the first one of its own kind that it can be related to."""
+
+CHOICES = TARGET_SIZE - (2 * _APART - 1) * IS_OWN
+"""int[ENTITIES, SLOTS]: how many things a relation may lead to. Nothing leads to itself, nor to
+what is so near that it may have a word of the name of itself or of its neighbour: these words
+together would spoil the search for the neighbour's document."""
 
 _years = np.arange(YEARS)
 YEAR_WORDS = np.stack([18 + _years // 90, 10 + _years % 90], axis=1)
@@ -87,7 +92,7 @@ def draw_graph(
     neighbour. As no two neighbours share both, all names differ.
     """
     classes = jnp.asarray(WORLDS)[world]
-    shuffled = jax.vmap(ordering)(KIND_OF + noise[:, :3].T) - BASE_OF
+    shuffled = jax.vmap(ordering)(jnp.asarray(KIND_OF) + noise[:, :3].T) - BASE_OF
     odd = _PLACES % 2 == 1
     first = _shared(shuffled[0], odd & (noise[:, 4] < share[0])) * RESIDUES + classes[0]
     second = _shared(shuffled[1], ~odd & (noise[:, 4] < share[1])) * RESIDUES + classes[1]
@@ -97,7 +102,7 @@ def draw_graph(
     draws = jnp.where(IS_YEAR, years[:, None], integers(noise[:, 6:], 0, jnp.asarray(CHOICES)))
     return Graph(
         words=jnp.concatenate([words, jnp.asarray(YEAR_WORDS)]),
-        names=_NAME_IDS + first * _SIZES[KIND_OF] + second,
+        names=jnp.asarray(_NAME_IDS) + first * _SIZES[KIND_OF] + second,
         nicknames=SCHEMA.first_of("nickname") + nicknames,
         draws=draws,
     )
@@ -109,9 +114,9 @@ def _shared(words: Int[Array, "entities"], shared: Array) -> Int[Array, "entitie
 
 
 def led_to(entity: Int[Array, "*n"], slot: Int[Array, "*n"], draw: Int[Array, "*n"]) -> Array:
-    """int32: the thing that a relation of an entity leads to; never the entity itself."""
+    """int32: the thing that a relation of an entity leads to; see `CHOICES`."""
     base, own = jnp.asarray(TARGET_BASE)[entity, slot], jnp.asarray(IS_OWN)[entity, slot]
-    skipped = jnp.where(own, entity - base + 1, 0)
+    skipped = jnp.where(own, entity - base + _APART, 0)
     return base + (draw + skipped) % jnp.asarray(TARGET_SIZE)[entity, slot]
 
 

@@ -62,7 +62,7 @@ def _params(name: str, split: int, is_global: bool, wrong_answers: int) -> Searc
     documents, copies, least, most, top = _COUNTS[name]
     hops = list(_LIMITS).index(name) + 1
     chance = _HARD_CHANCE if name == "hard" else 0.0
-    numbers: dict[str, Any] = {
+    numbers = {
         "documents": documents,
         "copies": copies,
         "least_statements": least,
@@ -73,16 +73,15 @@ def _params(name: str, split: int, is_global: bool, wrong_answers: int) -> Searc
         "top": top,
         "wrong_answers": wrong_answers,
     }
-    chances: dict[str, Any] = {
+    chances = {
         "share": _SHARE["medium" if is_global else name],
         "similar": _SIMILAR[name],
         "nickname": chance,
         "compare": chance,
     }
-    return SearchParams(
-        **{field: np.array(value, np.int32) for field, value in numbers.items()},
-        **{field: np.array(value, np.float32) for field, value in chances.items()},
-    )
+    fields: Any = {name: np.array(value, np.int32) for name, value in numbers.items()}
+    fields |= {name: np.array(value, np.float32) for name, value in chances.items()}
+    return SearchParams(**fields)
 
 
 def _worlds(split: int, is_global: bool) -> tuple[int, int]:
