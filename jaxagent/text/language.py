@@ -216,7 +216,8 @@ class Language:
     ) -> int:
         """Tokens of the longest message that `environment` can give, by its schema's bounds.
 
-        Of the errors only the longest counts, as a message holds at most one.
+        Of the errors only the longest counts, as a message holds at most one, and of the schema's
+        shapes, if it has any, only the longest too.
 
         Args:
             environment: place of the environment.
@@ -226,13 +227,11 @@ class Language:
             asides: how many asides are in it.
             most: fact name -> bounds on the first and the later messages, where they are tighter.
         """
-        counts = np.zeros(self.lengths.shape[-1], np.int64)
-        for i, fact in enumerate(self.schemas[environment].facts):
-            counts[i] = most.get(fact.name, (fact.first, fact.step))[0 if first else 1]
-        counts[_ASIDE] = asides
+        schema, k = self.schemas[environment], 0 if first else 1
+        counts = [most.get(fact.name, (fact.first, fact.step))[k] for fact in schema.facts]
         lengths = self.lengths[environment, list(interfaces)]
-        errors = self.errors[environment]
-        stated = (lengths * counts * ~errors).sum(1) + (lengths * (errors & (counts > 0))).max(1)
+        stated = schema.most_room(lengths[:, : len(counts)], np.array(counts))
+        stated = stated + asides * lengths[:, _ASIDE]
         listing = listed * lengths[:, self.max_facts :].max(1) + lengths[:, _COMMANDS]
         return int((stated + (listing if listed else 0)).max())
 

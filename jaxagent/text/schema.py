@@ -113,12 +113,16 @@ class Schema:
         own_facts: the environment's fact types; `COMMON` stands before them.
         own_verbs: the environment's verbs; `INVALID` stands before them as verb 0.
         literal: categories that no lexicon renames (directions, say).
+        shapes: names of facts that may stand together in one message. Given any, a message keeps
+            to one of them, or is an error and nothing else; without, all facts may stand together.
+            It makes the longest message shorter, and with it all room for messages.
     """
 
     categories: Mapping[str, tuple[str, ...]]
     own_facts: tuple[Fact, ...]
     own_verbs: tuple[Verb, ...]
     literal: tuple[str, ...] = ()
+    shapes: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if taken := {NUMBER, *ASIDES} & set(self.categories):
@@ -173,6 +177,28 @@ class Schema:
         """int8[concepts]: index of every concept's category, in the order of `spans`."""
         lengths = [stop - start for start, stop in self.spans.values()]
         return np.repeat(np.arange(len(lengths), dtype=np.int8), lengths)
+
+    @cached_property
+    def shape_masks(self) -> np.ndarray:
+        """bool[shapes, facts]: which facts may stand together in each of `shapes`."""
+        masks = np.zeros((len(self.shapes), len(self.facts)), bool)
+        for mask, names in zip(masks, self.shapes, strict=True):
+            mask[[self.fact_id(name) for name in names]] = True
+        return masks
+
+    def most_room(self, lengths: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """int[n]: the room of the longest message, in n languages.
+
+        Args:
+            lengths: int[n, facts], the room that every fact takes.
+            counts: int[facts], how often it occurs at most; of the errors, one alone.
+        """
+        errors = np.array([fact.error for fact in self.facts])
+        wrong = (lengths * (errors & (counts > 0))).max(1)
+        stated = lengths * counts * ~errors
+        if not self.shapes:
+            return stated.sum(1) + wrong
+        return np.maximum((stated @ self.shape_masks.T).max(1), wrong)
 
     def first_of(self, category: str) -> int:
         """Concept id of the first concept of `category`; add an index to get any of them."""

@@ -1,0 +1,164 @@
+"""Benchmarks of environments: their rules, their words, their resets, their compilation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxagent.envs import Message, Pool, Suite, deal, draw_pool, make_suite
+from jaxagent.rl.devices import devices_for, replicate, spread
+from jaxagent.rl.imitation import Expert
+from jaxagent.study.originals import original_rate
+from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_of, result_of
+
+COMPILED = 256
+"""Rows for which a step is compiled."""
+
+
+def measure_environment(task: str, batches: Sequence[int], seconds: float) -> Iterator[Result]:
+    """All that is measured of one task, beside the original where there is one."""
+    baseline = original_rate(task, seconds)
+    yield _compilation(task)
+    for batch in batches:
+        yield from _rates(task, batch, seconds, baseline)
+        yield _resets(task, batch, seconds)
+
+
+def measure_mixture(
+    tasks: Sequence[str], batch: int, seconds: float, alone: Sequence[float]
+) -> Result:
+    """The rate with text of all tasks in one batch, against the mean cost of each by itself.
+
+    Args:
+        tasks: of several environments.
+        batch: rows, shared equally by the tasks.
+        seconds: to measure for.
+        alone: the rate of every task by itself, at the same batch.
+    """
+    rate = _text_rate(make_suite(list(tasks)), batch, seconds)
+    baseline = len(alone) / sum(1 / each for each in alone)
+    return result_of("mixture", ",".join(tasks), batch, rate, "turns/s", baseline)
+
+
+def _rates(task: str, batch: int, seconds: float, baseline: float | None) -> Iterator[Result]:
+    """Replays random valid commands, first as commands, then read and answered in words."""
+    suite = make_suite(task)
+    play = _replay(suite, batch)
+    for name, step, actions in (("env", _step_all, play[1]), ("env+text", _act_all, play[2])):
+        rate = _replay_rate(suite, step, batch, (play[0], actions), seconds)
+        yield result_of(name, task, batch, rate, "turns/s", baseline)
+
+
+def _text_rate(suite: Suite, batch: int, seconds: float) -> float:
+    pool, _, words = _replay(suite, batch)
+    return _replay_rate(suite, _act_all, batch, (pool, words), seconds)
+
+
+def _replay(suite: Suite, batch: int) -> tuple[Pool, jax.Array, jax.Array]:
+    """A pool, and random valid commands of one device's part of a batch, plain and in words."""
+    pool = make_pool(suite, batch // devices_for(batch))
+    return pool, *jax.jit(partial(_random_play, suite))(pool, jax.random.key(0))
+
+
+def _replay_rate(suite: Suite, step: Any, batch: int, replay: tuple, seconds: float) -> float:
+    devices = devices_for(batch)
+    everywhere = jax.jit(spread(partial(step, suite), devices))
+    return rate_of(everywhere, replicate(replay, devices), seconds) * batch * TURNS
+
+
+def _resets(task: str, batch: int, seconds: float) -> Result:
+    """Share of the time that goes into resets where the expert, whose episodes are short, plays."""
+    suite = make_suite(task)
+    devices = devices_for(batch)
+    draw = partial(draw_pool, suite=suite, weights=jnp.ones(len(suite)), size=batch // devices)
+    everywhere = jax.jit(spread(draw, devices))
+    resets = rate_of(everywhere, replicate((jax.random.key(0),), devices), seconds) * batch
+    turns = _text_rate(suite, batch, seconds)
+    per_turn = jax.jit(partial(_ends_of_expert, suite))(make_pool(suite, 64))
+    spent = float(per_turn) / resets
+    return result_of("resets", task, batch, spent / (spent + 1 / turns), "of the time")
+
+
+def _compilation(task: str) -> Result:
+    """Seconds to compile the bare step of an environment for a batch."""
+    suite = make_suite(task)
+    environment = suite.environments[0]
+    params = environment.levels[suite.tasks[0].level].params
+    keys = jax.random.split(jax.random.key(0), COMPILED)
+    states, _ = jax.eval_shape(jax.vmap(environment.reset, (0, None)), keys, params)
+    row = jax.ShapeDtypeStruct((COMPILED, 1 + environment.schema.max_args), jnp.int32)
+    lowered = jax.jit(jax.vmap(environment.step, (0, 0, None))).lower(states, row, params)
+    begin = time.perf_counter()
+    with nothing_kept():
+        lowered.compile()
+    return result_of("compile", task, COMPILED, time.perf_counter() - begin, "s")
+
+
+def _ends_of_expert(suite: Suite, pool: Pool) -> jax.Array:
+    """Ends of episodes per turn where the expert plays."""
+
+    def turn(carry: tuple, _: None) -> tuple[tuple, jax.Array]:
+        instances, dealt = carry
+        step = jax.vmap(suite.move)(instances, jax.vmap(suite.expert)(instances))
+        return _dealt(pool, step.state, step.terminated, dealt), step.terminated
+
+    return jnp.mean(jax.lax.scan(turn, _start(pool), None, length=4 * TURNS)[1])
+
+
+def _random_play(suite: Suite, pool: Pool, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Random valid commands of a whole batch [turns, rows, …], as commands and as words."""
+    player = Expert(suite, noise=1.0)
+
+    def turn(carry: tuple, key: jax.Array) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
+        instances, dealt = carry
+        keys = jax.random.split(key, len(instances.task))
+        commands, _ = jax.vmap(player.command)(keys, instances)
+        words: Message = jax.vmap(suite.write)(instances, commands)
+        step = jax.vmap(suite.step)(instances, commands)
+        return _dealt(pool, step.instance, step.terminated, dealt), (commands, words.tokens)
+
+    return jax.lax.scan(turn, _start(pool), jax.random.split(key, TURNS))[1]
+
+
+def _step_all(suite: Suite, pool: Pool, commands: jax.Array) -> jax.Array:
+    """Carries out commands with resets from the pool, without a word; returns a checksum."""
+
+    def turn(carry: tuple, commands: jax.Array) -> tuple[tuple, jax.Array]:
+        instances, dealt = carry
+        move = jax.vmap(suite.move)(instances, commands)
+        check = jnp.sum(move.facts) + jnp.sum(move.reward).astype(jnp.int32)
+        return _dealt(pool, move.state, move.terminated, dealt), check
+
+    return jnp.sum(jax.lax.scan(turn, _start(pool), commands)[1])
+
+
+def _act_all(suite: Suite, pool: Pool, words: jax.Array) -> jax.Array:
+    """The same with commands read from words and facts put into words."""
+
+    def turn(carry: tuple, words: jax.Array) -> tuple[tuple, jax.Array]:
+        instances, dealt = carry
+        step = jax.vmap(suite.act)(instances, words)
+        check = jnp.sum(step.message.tokens) + jnp.sum(step.reward).astype(jnp.int32)
+        return _dealt(pool, step.instance, step.terminated, dealt), check
+
+    return jnp.sum(jax.lax.scan(turn, _start(pool), words)[1])
+
+
+def _start(pool: Pool) -> tuple[Any, jax.Array]:
+    rows = pool.size // 2
+    return jax.tree.map(lambda x: x[:rows], pool.instances), jnp.int32(rows)
+
+
+def _dealt(pool: Pool, instances: Any, done: jax.Array, dealt: jax.Array) -> tuple[Any, jax.Array]:
+    """The instances with those that are done replaced by the next of the pool."""
+    entry, dealt = deal(done, dealt, pool.size)
+
+    def choose(new: jax.Array, old: jax.Array) -> jax.Array:
+        return jnp.where(done.reshape(done.shape + (1,) * (old.ndim - 1)), new[entry], old)
+
+    return jax.tree.map(choose, pool.instances, instances), dealt
