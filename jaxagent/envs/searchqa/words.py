@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jaxagent.envs.searchqa.names import ARTICLES, FIRST_WORDS, NICKNAMES, SECOND_WORDS
 from jaxagent.envs.searchqa.ontology import NAMES
-from jaxagent.text import Schema, Verb, fact, verb
+from jaxagent.text import Fact, Schema, Verb, fact
 
 HITS = 3
 """Most documents that a search finds."""
@@ -21,15 +23,28 @@ SEARCH, ANSWER = 1, 1 + QUERY_WORDS
 _FIRST = "|".join(f"{kind}_first" for kind in FIRST_WORDS)
 _SECOND = "|".join(f"{kind}_second" for kind in SECOND_WORDS)
 _NAME = {"a": _FIRST, "b": _SECOND}
-_THING = {"a": f"{_FIRST}|number", "b": f"{_SECOND}|number"}
+_OTHER = {"c": _FIRST, "d": _SECOND}
+_FIRST_OR_YEAR, _SECOND_OR_YEAR = f"{_FIRST}|number", f"{_SECOND}|number"
 _SAID = f"{_FIRST}|{_SECOND}|nickname|number"
 
 
 def _several(name: str, words: int, categories: str) -> tuple[Verb, ...]:
     """Verbs that take 1 to `words` words."""
-    args = {f"w{k}": categories for k in range(1, words + 1)}
-    return tuple(verb(f"{name}_{k}", **dict(list(args.items())[:k])) for k in range(1, words + 1))
+    args = tuple((f"w{k}", categories) for k in range(1, words + 1))
+    return tuple(Verb(f"{name}_{k}", args[:k]) for k in range(1, words + 1))
 
+
+def _question(name: str, args: Mapping[str, str]) -> Fact:
+    """A fact that opens an episode."""
+    return Fact(name, tuple(args.items()), first=1, step=0)
+
+
+def _relations(number: int) -> dict[str, str]:
+    return {f"r{k}": "relation" for k in range(1, number + 1)}
+
+
+_ALONE = ("ASK_1", "ASK_2", "ASK_3", "ASK_NICKNAME", "COMPARE", "RIGHT", "WRONG", "FAILED")
+_FOUND = ("RESULTS", "DOCUMENT", "STATES", "OUTDATED", "NICKNAMED", "RESULTS_END")
 
 SCHEMA = Schema(
     categories={
@@ -41,40 +56,19 @@ SCHEMA = Schema(
         "article": ARTICLES,
     },
     own_facts=(
-        fact("ASK_1", first=1, step=0, r1="relation", **_NAME),
-        fact("ASK_2", first=1, step=0, r1="relation", r2="relation", **_NAME),
-        fact(
-            "ASK_3",
-            first=1,
-            step=0,
-            r1="relation",
-            r2="relation",
-            r3="relation",
-            **_NAME,
-        ),
-        fact(
-            "ASK_NICKNAME",
-            first=1,
-            step=0,
-            r1="relation",
-            r2="relation",
-            r3="relation",
-            nickname="nickname",
-        ),
-        fact(
-            "COMPARE",
-            first=1,
-            step=0,
-            order="order",
-            relation="relation",
-            **_NAME,
-            c=_FIRST,
-            d=_SECOND,
-        ),
+        *(_question(f"ASK_{n}", {**_relations(n), **_NAME}) for n in (1, 2, 3)),
+        _question("ASK_NICKNAME", {**_relations(3), "nickname": "nickname"}),
+        _question("COMPARE", {"order": "order", "relation": "relation", **_NAME, **_OTHER}),
         fact("RESULTS"),
-        fact("DOCUMENT", step=HITS, rank="number", **_NAME),
-        fact("STATES", step=HITS * STATEMENTS, relation="relation", **_THING),
-        fact("OUTDATED", step=HITS, relation="relation", **_THING),
+        fact("DOCUMENT", step=HITS, rank="number", a=_FIRST, b=_SECOND),
+        fact(
+            "STATES",
+            step=HITS * STATEMENTS,
+            relation="relation",
+            a=_FIRST_OR_YEAR,
+            b=_SECOND_OR_YEAR,
+        ),
+        fact("OUTDATED", step=HITS, relation="relation", a=_FIRST_OR_YEAR, b=_SECOND_OR_YEAR),
         fact("NICKNAMED", step=HITS, nickname="nickname"),
         fact("RESULTS_END"),
         fact("RIGHT"),
@@ -88,6 +82,7 @@ SCHEMA = Schema(
         *_several("answer", ANSWER_WORDS, f"{_SAID}|article"),
     ),
     literal=("order", "article"),
+    shapes=(*((name,) for name in _ALONE), _FOUND),
 )
 """Names are a first and a second word, years two numbers; a search is of 1 to 5 words, an answer of
 1 to 3."""
