@@ -30,15 +30,16 @@ def list_commands(
     pair = jnp.stack([question.subject, question.other])
     rows = [asked, other, _named(ANSWER + 1, pair), _named(SEARCH + 1, things)]
     rows = jnp.concatenate([*map(widen, rows), widen(_named(ANSWER + 1, things))])
-    again = jnp.any(jnp.tril(question.relations[:, None] == question.relations, k=-1), axis=1)
     masks = [
-        (question.relations >= 0) & ~again,
+        question.relations >= 0,
         is_compared[None],
         jnp.stack([is_compared, is_compared]),
         is_thing,
         is_thing,
     ]
     mask = jnp.concatenate(masks)
+    same = jnp.all(rows[:, None] == rows, axis=-1) & mask
+    mask &= ~jnp.any(jnp.tril(same, k=-1), axis=1)
     return jnp.where(mask[:, None], rows, -1).at[:, 0].max(0), mask
 
 
@@ -55,12 +56,10 @@ def _searches(
 
 
 def _things(state: State) -> tuple[Int[Array, "things 2"], Bool[Array, "things"]]:
-    """Names and years that the last hits tell of, and which of them are there, each once."""
+    """Names and years that the last hits tell of, and which of them are there."""
     hits = state.hits.astype(jnp.int32)
     things = state.documents.thing[hits].reshape(_THINGS, 2)
-    is_there = jnp.repeat(hits >= 0, STATEMENTS) & (things[:, 0] >= 0)
-    same = jnp.all(things[:, None] == things, axis=-1) & is_there
-    return things, is_there & ~jnp.any(jnp.tril(same, k=-1), axis=1)
+    return things, jnp.repeat(hits >= 0, STATEMENTS) & (things[:, 0] >= 0)
 
 
 def _named(verb: int, names: Int[Array, "n 2"]) -> Int[Array, "n 3"]:

@@ -66,7 +66,7 @@ def draw_way(
     base, size = jnp.asarray(DOMAIN_BASE)[relations[0]], jnp.asarray(DOMAIN_SIZE)[relations[0]]
     start = base + integers(noise[2], 0, size)
     other = base + (start - base + 1 + integers(noise[3], 0, size - 1)) % size
-    asked = jnp.asarray(ASKED)[form]
+    asked = jnp.asarray(ASKED, jnp.int32)[form]
     pair = jnp.stack([start, other])
     if is_contrary:
         graph = _exchange(graph, pair, slots[0], asked != CHAIN)
@@ -124,7 +124,7 @@ def needed(way: Way) -> Bool[Array, "entities slots"]:
 def put_question(way: Way, graph: Graph) -> Question:
     """The question in concepts."""
     hops = jnp.sum(way.relations >= 0)
-    asked = jnp.asarray(ASKED)[way.form]
+    asked = jnp.asarray(ASKED, jnp.int32)[way.form]
     is_compared = asked != CHAIN
     start, other = graph.words[way.subjects[:2]]
     nickname = jnp.stack([_nickname(graph, way.subjects[0]), jnp.int32(-1)])
