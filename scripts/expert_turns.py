@@ -47,7 +47,7 @@ def lines(environment: Environment, episodes: int) -> list[str]:
 
 def main() -> None:
     """Prints a table for every environment that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     names = [each.name for each in ENVIRONMENTS]
     parser.add_argument("environments", nargs="*", choices=[[], *names], help="default: all")
     parser.add_argument("--episodes", type=int, default=512, help="per task")

@@ -61,7 +61,7 @@ def test_evaluate_as_json(capsys):
     ("arguments", "expected"),
     [
         (["fly"], "command 'fly': expected one of envs"),
-        (["evaluate", "--tasks", "maze/easy"], "environment 'maze' is not one of"),
+        (["evaluate", "--tasks", "labyrinth/easy"], "environment 'labyrinth' is not one of"),
         (["evaluate", "--tasks", "babyai/trivial"], "level 'trivial' is not one of"),
         (["evaluate", "--tasks", "babyai/easy+sung"], "'sung' is not one of"),
         (["evaluate", "--policy", "/no/where"], "no such folder"),

@@ -21,6 +21,21 @@ from jaxagent.envs.maze.state import FAR, MOVES, SIZE
 
 MAZE = Maze()
 each_level = pytest.mark.parametrize("level", MAZE.levels)
+each_drawn_level = pytest.mark.parametrize("level", [*MAZE.levels][:3])
+
+BEST_WAYS = """
+#############
+#>>v<<#>>v<<#
+###v#####v###
+###v#####v###
+###v#####v###
+###>>>v<<<###
+######v######
+######v######
+######.######
+#############
+"""
+"""LMRL-Gym's own table of the best direction at each of its 25 starts, drawn."""
 
 
 def steps_to(free: np.ndarray, goal: tuple[int, int]) -> dict[tuple[int, int], int]:
@@ -36,7 +51,7 @@ def steps_to(free: np.ndarray, goal: tuple[int, int]) -> dict[tuple[int, int], i
     return steps
 
 
-@each_level
+@each_drawn_level
 def test_mazes_are_connected_with_as_many_loops_as_they_should(level: str) -> None:
     """A tree of rooms has one passage less than rooms; every passage more is a loop."""
     played, params = play(MAZE, level), MAZE.levels[level].params
@@ -69,6 +84,21 @@ def test_expert_takes_a_shortest_way(level: str) -> None:
         assert far.max() <= MAZE.levels[level].turn_limit
         low, high = MAZE.levels[level].params.nearest, MAZE.levels[level].params.farthest
         assert far.max() <= high and (far >= low).mean() > 0.9
+
+
+def test_original_maze_is_that_of_lmrl_gym() -> None:
+    """The same free cells, goal, starts and best directions."""
+    ways = np.array([list(line) for line in BEST_WAYS.split()])
+    start = play(MAZE, "original", episodes=512).start
+    free = np.zeros((SIZE, SIZE), bool)
+    free[: ways.shape[0], : ways.shape[1]] = ways != "#"
+    assert (start.free == free).all() and (start.goal == np.argwhere(ways == ".")[0]).all()
+    starts = set(map(tuple, start.position.tolist()))
+    assert starts == set(map(tuple, np.argwhere(np.isin(ways, [*"^v<>"])).tolist()))
+    assert len(starts) == 25
+    commands = jax.jit(jax.vmap(MAZE.expert, in_axes=(0, None)))(start, None)
+    best = np.array([*"^v<>"])[commands[:, 1] - MAZE.schema.first_of("direction")]
+    np.testing.assert_array_equal(best, ways[tuple(start.position.T)])
 
 
 def test_chance_seldom_solves_medium() -> None:
@@ -112,4 +142,7 @@ def test_words_and_shapes() -> None:
     assert_read_as_written(MAZE, np.asarray(commands))
     assert_one_equals_many(MAZE, "easy")
     assert_unread_changes_nothing(MAZE, "hard")
+
+
+def test_protocol_is_kept() -> None:
     check_environment(MAZE, episodes=16)

@@ -116,4 +116,7 @@ def test_words_and_shapes() -> None:
     state, _ = WORDLE.reset(jax.random.key(1), params)
     move = WORDLE.step(state, unread, params)
     assert int(move.state.turn) == 1 and (move.state.guesses == state.guesses).all()
+
+
+def test_protocol_is_kept() -> None:
     check_environment(WORDLE, episodes=16)

@@ -73,6 +73,7 @@ def nothing_kept() -> Iterator[None]:
 
 
 def make_pool(suite: Suite, batch: int) -> Pool:
+    """Instances for a batch and for the resets of some turns, equally many of every task."""
     size = max(2 * batch, 64)
     draw = jax.jit(partial(draw_pool, suite=suite, size=size))
     return draw(jax.random.key(7), weights=jnp.ones(len(suite)))
@@ -81,6 +82,7 @@ def make_pool(suite: Suite, batch: int) -> Pool:
 def result_of(
     name: str, task: str, batch: int, value: float, unit: str, baseline: float | None = None
 ) -> Result:
+    """A measurement on the device at hand, as a ratio too where there is a baseline."""
     ratio = None if baseline is None else value / baseline
     device = f"{jax.devices()[0].device_kind} ({jax.default_backend()})"
     return Result(name, task, batch, value, unit, baseline, ratio, device)

@@ -16,25 +16,35 @@ from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
 from jaxagent.envs.maze.generator import Params, generate
 from jaxagent.envs.maze.sentences import PHRASES
-from jaxagent.envs.maze.state import FAR, MOVES, SIZE, State
+from jaxagent.envs.maze.state import FAR, MOVES, ROOMS, SIZE, State
 from jaxagent.envs.maze.words import SCHEMA
 from jaxagent.text import Phrases, Schema, only_if
+
+_NO: Any = np.bool_(False)
+_YES: Any = np.bool_(True)
 
 
 def _level(rooms: int, loops: float, steps: tuple[int, int], limit: int) -> Level:
     numbers: Any = (np.int32(rooms), np.float32(loops), *map(np.int32, steps), np.int32(0))
-    params = Params(*numbers)
+    params = Params(*numbers, double_t=_NO)
     side = 2 * rooms + 1
     summary = f"{side} x {side} cells, {steps[0]} to {steps[1]} steps to the goal"
     return Level(params, limit, summary, unseen=params.replace(split=np.int32(1)))
+
+
+def _original() -> Level:
+    """The fixed maze: any start, nothing held out."""
+    params = _level(ROOMS, 0.0, (1, FAR - 1), 50).params.replace(double_t=_YES)
+    return Level(params, 50, "the double T of LMRL-Gym, 1 to 12 steps to the goal")
 
 
 LEVELS: Mapping[str, Level] = {
     "easy": _level(3, 0.0, (2, 12), 20),
     "medium": _level(5, 0.05, (8, 28), 40),
     "hard": _level(7, 0.1, (14, 44), 50),
+    "original": _original(),
 }
-"""The difficulties: growing mazes, with loops in the larger ones."""
+"""The difficulties: growing mazes, with loops in the larger ones, and the one of LMRL-Gym."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int8, Int32
 
 from jaxagent.envs.chance import blocks
+from jaxagent.envs.maze import double_t
 from jaxagent.envs.maze.state import FAR, ROOMS, SIZE, State
 
 _COUNT = ROOMS * ROOMS
@@ -41,6 +42,7 @@ class Params(flax.struct.PyTreeNode):
         nearest, farthest: int32[], steps from the start to the goal; a start as far as the maze has
             one serves where none is within these bounds.
         split: int32[], place in `SPLITS`: which rooms can be the goal.
+        double_t: bool[], the maze and goal of LMRL-Gym, whatever `rooms`, `loops` and `split` are.
     """
 
     rooms: Int32[Array, ""]
@@ -48,6 +50,7 @@ class Params(flax.struct.PyTreeNode):
     nearest: Int32[Array, ""]
     farthest: Int32[Array, ""]
     split: Int32[Array, ""]
+    double_t: Bool[Array, ""]
 
 
 def generate(key: jax.Array, params: Params) -> State:
@@ -58,9 +61,10 @@ def generate(key: jax.Array, params: Params) -> State:
     inside = (params.rooms > _ROWS) & (params.rooms > _COLUMNS)
     possible = inside[_ENDS[0]] & inside[_ENDS[1]]
     passages = possible & (spanning_tree(weights, possible) | (loops < params.loops))
-    free = _carve(inside, passages)
+    free = jnp.where(params.double_t, double_t.FREE, _carve(inside, passages))
     goal = jnp.argmax(jnp.where(inside & ((params.split == 1) == _UNSEEN), goals, -1.0))
-    goal = 2 * jnp.stack([goal // ROOMS, goal % ROOMS]) + 1
+    room = 2 * jnp.stack([goal // ROOMS, goal % ROOMS]) + 1
+    goal = jnp.where(params.double_t, double_t.GOAL, room)
     distance = distances(free, goal)
     start = _draw_start(starts, distance, params)
     return State(free, start.astype(jnp.int8), goal.astype(jnp.int8), distance)

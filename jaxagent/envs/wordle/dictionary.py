@@ -15,7 +15,9 @@ LENGTH = 5
 BLACK, YELLOW, GREEN = range(3)
 """Marks: the letter is not in the word (or not so often), elsewhere in it, in its place."""
 
-WORDS: tuple[str, ...] = tuple(files(__package__).joinpath("words.txt").read_text().split())
+_LIST = files("jaxagent.envs.wordle").joinpath("words.txt")
+
+WORDS: tuple[str, ...] = tuple(_LIST.read_text().split())
 """Common English words; a level uses the first so many. In the unseen split every fourth of them
 is the secret, in training the others."""
 
