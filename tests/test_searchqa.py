@@ -276,8 +276,8 @@ def test_chance_seldom_solves_medium(env: SearchQA) -> None:
 
 def test_guessing_pays_where_wrong_answers_are_free() -> None:
     """Why they are not."""
-    free = games(EPISODE, "easy", chance=1.0, rule=" free")
-    assert free.solved.mean() > games(EPISODE, "easy", chance=1.0).solved.mean() + 0.05
+    free = games(EPISODE, "hard", chance=1.0, rule=" free")
+    assert free.solved.mean() > games(EPISODE, "hard", chance=1.0).solved.mean() + 0.05
 
 
 def test_first_command_of_the_expert_is_listed() -> None:

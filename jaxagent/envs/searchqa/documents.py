@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxagent.envs.chance import integers, ordering
+from jaxagent.envs.chance import integers, ordering, ranks
 from jaxagent.envs.searchqa.graph import Graph, led_to, redrawn
 from jaxagent.envs.searchqa.ontology import ENTITIES, PEOPLE, RELATION_OF, SLOTS
 from jaxagent.envs.searchqa.question import Way, needed
@@ -36,13 +36,13 @@ def write_documents(
     is_on_way = jnp.any(need, axis=1)
     slots = _choose_slots(noise[:, 4:], need, way, params)
     priority = noise[:, 0] - _FIRST * is_on_way
-    is_there = jnp.sum(priority < priority[:, None], axis=1) < params.documents
+    is_there = ranks(priority) < params.documents
     pages = _tell(graph, jnp.arange(ENTITIES), slots, graph.draws)
     is_told = (noise[:PEOPLE, 1] < params.nickname) | (way.by_nickname & is_on_way[:PEOPLE])
     nickname = jnp.where(is_told, graph.nicknames, -1)
     pages = pages.replace(nickname=pages.nickname.at[:PEOPLE].set(nickname.astype(jnp.int16)))
     # Twice as likely as others to be copied: not all that is needed has a copy.
-    entities = ordering(jnp.where(is_on_way, noise[:, 2] / 2, noise[:, 2]))[:COPIES]
+    entities = ordering(jnp.where(is_on_way, noise[:, 2] / 2, noise[:, 2]), COPIES)
     copies = _copy(noise[:COPIES, 3], graph, entities, slots)
     is_copy = is_there[entities] & (jnp.arange(COPIES) < params.copies)
     return jax.tree.map(
@@ -60,7 +60,7 @@ def _choose_slots(
     is_asked = jnp.any(relations[..., None] == way.relations, axis=-1) & (relations >= 0)
     is_similar = is_asked & (noise[:, :1] < params.similar)
     keys = noise[:, 2:] - _FIRST * is_similar - 2 * _FIRST * need + _FIRST * (relations < 0)
-    slots = jax.vmap(ordering)(keys)[:, :STATEMENTS]
+    slots = jax.vmap(lambda row: ordering(row, STATEMENTS))(keys)
     number = integers(noise[:, 1], params.least_statements, params.most_statements + 1)
     is_own = jnp.take_along_axis(relations, slots, axis=1) >= 0
     return jnp.where(is_own & (jnp.arange(STATEMENTS) < number[:, None]), slots, -1)

@@ -14,7 +14,7 @@ from jaxagent.envs.searchqa import documents, graph, question
 from jaxagent.envs.searchqa.ontology import ENTITIES
 from jaxagent.envs.searchqa.rules import bags
 from jaxagent.envs.searchqa.state import SearchParams, State
-from jaxagent.envs.searchqa.words import HITS
+from jaxagent.envs.searchqa.words import HITS, SCHEMA
 
 GRAPHS = ("episode", "global", "counterfactual")
 """Where the graph comes from: drawn for every episode; one for all episodes; the same one, of
@@ -37,7 +37,7 @@ def generate(key: Array, params: SearchParams, source: str) -> State:
     pages = documents.write_documents(writing, told, way, params)
     return State(
         documents=pages,
-        average=average_idf(bags(pages), pages.title[:, 0] >= 0),
+        average=average_idf(bags(pages), pages.title[:, 0] >= 0, len(SCHEMA.concepts)),
         question=question.put_question(way, told),
         path=way.subjects.astype(jnp.int8),
         content=question.content_of(way, told),

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32
 
-from jaxagent.envs.chance import integers, ordering
+from jaxagent.envs.chance import integers, ranks
 from jaxagent.envs.searchqa.names import FIRST_WORDS, SECOND_WORDS
 from jaxagent.envs.searchqa.ontology import (
-    BASE_OF,
     ENTITIES,
     IS_OWN,
     IS_YEAR,
@@ -92,13 +91,13 @@ def draw_graph(
     neighbour. As no two neighbours share both, all names differ.
     """
     classes = jnp.asarray(WORLDS)[world]
-    shuffled = jax.vmap(ordering)(jnp.asarray(KIND_OF) + noise[:, :3].T) - BASE_OF
+    shuffled = _shuffled_by_kind(noise[:, :3]).T
     odd = _PLACES % 2 == 1
     first = _shared(shuffled[0], odd & (noise[:, 4] < share[0])) * RESIDUES + classes[0]
     second = _shared(shuffled[1], ~odd & (noise[:, 4] < share[1])) * RESIDUES + classes[1]
     words = jnp.stack([_FIRST + first, _SECOND + second], axis=1)
     nicknames = shuffled[2, :PEOPLE] * RESIDUES + classes[1]
-    years = ordering(noise[:, 3]) * (YEARS // ENTITIES) + integers(noise[:, 5], 0, 3)
+    years = ranks(noise[:, 3]) * (YEARS // ENTITIES) + integers(noise[:, 5], 0, 3)
     draws = jnp.where(IS_YEAR, years[:, None], integers(noise[:, 6:], 0, jnp.asarray(CHOICES)))
     return Graph(
         words=jnp.concatenate([words, jnp.asarray(YEAR_WORDS)]),
@@ -106,6 +105,12 @@ def draw_graph(
         nicknames=SCHEMA.first_of("nickname") + nicknames,
         draws=draws,
     )
+
+
+def _shuffled_by_kind(noise: Float[Array, "entities n"]) -> Int[Array, "entities n"]:
+    """Permutations of the things of every kind, each from 0."""
+    kinds = jnp.split(noise, np.cumsum(list(KINDS.values()))[:-1])
+    return jnp.concatenate([jax.vmap(ranks, 1, 1)(kind) for kind in kinds])
 
 
 def _shared(words: Int[Array, "entities"], shared: Array) -> Int[Array, "entities"]:
