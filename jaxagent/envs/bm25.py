@@ -1,0 +1,73 @@
+"""BM25: how well documents fit a query, and which of them fit best.
+
+It is Okapi BM25 (Robertson et al., "Okapi at TREC-3", 1995) as the package `rank_bm25` 0.2.2 has
+it in `BM25Okapi`: words that stand in more than half of the documents, whose inverse document
+frequency would be negative, get `EPSILON` times the average of all words instead.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+K1, B, EPSILON = 1.5, 0.75, 0.25
+
+
+def bm25(
+    query: Int[Array, "words"],
+    docs: Int[Array, "docs length"],
+    mask: Bool[Array, "docs"],
+    average: Float[Array, ""] | None = None,
+) -> Float[Array, "docs"]:
+    """The score of every document, for one query.
+
+    Args:
+        query: words, -1 behind; a word that is there twice counts twice.
+        docs: words of every document, -1 where there is none.
+        mask: which documents there are; at least one.
+        average: `average_idf(docs, mask)`, where it has been computed before.
+
+    Returns:
+        float32[docs]; 0 where `mask` does not hold or no word of the query stands.
+    """
+    average = average_idf(docs, mask) if average is None else average
+    counts = jnp.sum(docs[:, None] == query[:, None], axis=-1, dtype=jnp.int32)
+    counts = jnp.where((query >= 0) & mask[:, None], counts, 0)
+    lengths = jnp.sum((docs >= 0) & mask[:, None], axis=1, dtype=jnp.int32)
+    number = jnp.sum(mask)
+    relative = lengths * (number / jnp.sum(lengths))
+    weights = _idf(jnp.sum(counts > 0, axis=0), number)
+    weights = jnp.where(weights < 0, EPSILON * average, weights)
+    shares = counts * (K1 + 1) / (counts + K1 * (1 - B + B * relative)[:, None])
+    return jnp.sum(weights * shares, axis=1)
+
+
+def average_idf(
+    docs: Int[Array, "docs length"], mask: Bool[Array, "docs"], words: int = 2048
+) -> Float[Array, ""]:
+    """float32[]: the inverse document frequency, averaged over the distinct words of all documents.
+
+    Args:
+        docs: words of every document, -1 where there is none.
+        mask: which documents there are.
+        words: all words are below; those from it on do not count.
+    """
+    again = [jnp.any(docs[:, :n] == docs[:, n : n + 1], axis=1) for n in range(docs.shape[1])]
+    counted = (docs >= 0) & mask[:, None] & ~jnp.stack(again, axis=1)
+    frequency = jnp.zeros(words, jnp.int32)
+    frequency = frequency.at[jnp.where(counted, docs, words)].add(1, mode="drop")
+    # Few frequencies are possible, so that few logarithms have to be taken.
+    weights = _idf(jnp.arange(len(docs) + 1), jnp.sum(mask))
+    total = jnp.sum(jnp.where(frequency > 0, weights[frequency], 0))
+    return total / jnp.sum(frequency > 0)
+
+
+def top(scores: Float[Array, "docs"], k: int) -> Int[Array, "k"]:
+    """int32: the places of the `k` highest scores, highest first; of equal ones the first."""
+    # `top_k` ranks -0 below 0, and words of weight below 0 make -0 where they do not stand.
+    return jax.lax.top_k(jnp.where(scores == 0, 0, scores), k)[1]
+
+
+def _idf(frequency: Int[Array, "*n"], number: Int[Array, ""]) -> Float[Array, "*n"]:
+    return jnp.log(number - frequency + 0.5) - jnp.log(frequency + 0.5)
