@@ -26,6 +26,10 @@ RING = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
 each_size = pytest.mark.parametrize("size", (5, 16, 22, MAX_SIZE))
 
 
+def _packed(grid: np.ndarray) -> jax.Array:
+    return pack(jnp.asarray(grid))
+
+
 def _grids(size: int, number: int = 8) -> np.ndarray:
     rng = np.random.default_rng(size)
     return rng.random((number, size, size)) < rng.random((number, 1, 1))
@@ -48,13 +52,13 @@ def _unpacked(boards: jax.Array) -> np.ndarray:
 @each_size
 def test_packing_is_undone(size: int) -> None:
     grids = _grids(size)
-    np.testing.assert_array_equal(_unpacked(pack(grids)), grids)
+    np.testing.assert_array_equal(_unpacked(_packed(grids)), grids)
 
 
 @each_size
 def test_neighbours_are_those_of_the_grid(size: int) -> None:
     for grid in _grids(size, 3):
-        boards = [*around(pack(grid)), beside(pack(grid))]
+        boards = [*around(_packed(grid)), beside(_packed(grid))]
         for (dx, dy), board in zip(RING, boards, strict=False):
             expected = _every(grid, lambda x, y, dx=dx, dy=dy, g=grid: _at(g, x + dx, y + dy))
             np.testing.assert_array_equal(unpack(board), expected)
@@ -66,7 +70,7 @@ def test_neighbours_are_those_of_the_grid(size: int) -> None:
 
 def test_exactly_one_counts() -> None:
     grids = _grids(16, 4)
-    boards = exactly_one(*pack(grids))
+    boards = exactly_one(*_packed(grids))
     np.testing.assert_array_equal(unpack(boards), grids.sum(0) == 1)
 
 
@@ -97,7 +101,7 @@ def _is_harmless(taken: np.ndarray, passable: np.ndarray, x: int, y: int) -> boo
 def test_cells_that_leave_ways_are_those_of_the_rule(size: int) -> None:
     for floor, objects in zip(_grids(size, 3), _grids(size + 100, 3)[:, :size, :size], strict=True):
         taken, passable = floor & objects, floor & ~objects
-        ours = unpack(leaves_ways(pack(taken), pack(passable)))
+        ours = unpack(leaves_ways(_packed(taken), _packed(passable)))
         expected = _every(floor, lambda x, y, t=taken, p=passable: _is_harmless(t, p, x, y))
         np.testing.assert_array_equal(ours, expected)
 
@@ -109,12 +113,12 @@ def test_every_marked_cell_is_drawn_equally_often(size: int) -> None:
     for grid in _grids(size, 4):
         marked = int(grid.sum())
         noise = (jnp.arange(8 * marked) + 0.5) / (8 * marked)
-        drawn = Counter(map(tuple, np.asarray(draw(noise, pack(grid))).tolist()))
+        drawn = Counter(map(tuple, np.asarray(draw(noise, _packed(grid))).tolist()))
         assert drawn == {(int(x), int(y)): 8 for y, x in np.argwhere(grid)}
 
 
 def test_the_highest_noise_draws_a_marked_cell() -> None:
-    board = pack(np.eye(MAX_SIZE, dtype=bool))
+    board = _packed(np.eye(MAX_SIZE, dtype=bool))
     highest = np.nextafter(np.float32(1), np.float32(0))
     assert draw_cell(jnp.float32(highest), board).tolist() == [MAX_SIZE - 1] * 2
 
