@@ -14,6 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 HERE := $(shell printf %s '$(CURDIR)' | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(HERE)
 READY_DEV := $(VENV)/.ready-dev-$(HERE)
+READY_ORACLES := $(VENV)/.ready-oracles-$(HERE)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help setup run test test-slow lint format types bench clean
@@ -30,7 +31,7 @@ run: setup ## run the quick study and write runs/quickstart/report.html
 test: setup ## run the fast tests (WORKERS=0 for one process)
 	$(PYTEST) -m "not slow"
 
-test-slow: setup ## run every test, before a release
+test-slow: $(READY_ORACLES) ## run every test beside all originals, before a release
 	$(PYTEST)
 
 lint: $(READY_DEV) ## check style and formatting
@@ -54,6 +55,10 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory new-venv
 	@echo "Installing jaxagent and its packages into $(VENV) (minutes the first time)"
 	@$(INSTALL) -e '.[report,test]'
+	@touch $@
+
+$(READY_ORACLES): $(READY)
+	@$(INSTALL) -e '.[alfworld-oracle]'
 	@touch $@
 
 $(READY_DEV): $(READY)

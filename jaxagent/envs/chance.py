@@ -9,6 +9,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 
@@ -33,14 +34,23 @@ def choose(noise: Float[Array, "*n"], options: tuple[int, ...]) -> Int[Array, "*
     return jnp.array(options)[integers(noise, 0, len(options))]
 
 
-def ordering(keys: Shaped[Array, " n"]) -> Int[Array, " n"]:
-    """int32: the indices that sort `keys`, equal ones in their order, by n * n comparisons."""
-    places = jnp.arange(len(keys))
-    before = (keys < keys[:, None]) | ((keys == keys[:, None]) & (places < places[:, None]))
-    return inverse(jnp.sum(before, axis=1))
+def ordering(keys: Shaped[Array, " n"], number: int | None = None) -> Int[Array, " number"]:
+    """int32: the indices that sort `keys`, equal ones in their order; the first `number` of them.
+
+    It takes n * n comparisons.
+    """
+    return inverse(ranks(keys), number)
 
 
-def inverse(permutation: Int[Array, " n"]) -> Int[Array, " n"]:
-    """int32: where in the permutation every index stands."""
-    places = jnp.arange(len(permutation))
+def ranks(keys: Shaped[Array, " n"]) -> Int[Array, " n"]:
+    """int32: the place of every key among the sorted ones; of random keys, a permutation."""
+    places = np.arange(len(keys))
+    comes_first = jnp.asarray(places < places[:, None])
+    before = jnp.where(comes_first, keys <= keys[:, None], keys < keys[:, None])
+    return jnp.sum(before, axis=1, dtype=jnp.int32)
+
+
+def inverse(permutation: Int[Array, " n"], number: int | None = None) -> Int[Array, " number"]:
+    """int32: where in the permutation every index stands; of the first `number` indices."""
+    places = jnp.arange(number or len(permutation))
     return jnp.argmax(permutation == places[:, None], axis=1)

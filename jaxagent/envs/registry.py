@@ -6,6 +6,7 @@ from jaxagent.envs.alfworld import ALFWorld
 from jaxagent.envs.babyai import BabyAI, original
 from jaxagent.envs.environment import Environment
 from jaxagent.envs.maze import Maze
+from jaxagent.envs.searchqa import searchqa, searchqa_counterfactual, searchqa_global
 from jaxagent.envs.textcraft import minecraft, procedural
 from jaxagent.envs.wordle import Wordle
 
@@ -17,4 +18,7 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     Maze(),
     Wordle(),
     ALFWorld(),
+    searchqa(),
+    searchqa_global(),
+    searchqa_counterfactual(),
 )

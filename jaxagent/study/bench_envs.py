@@ -19,6 +19,9 @@ from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_o
 COMPILED = 256
 """Rows for which a step is compiled."""
 
+MANY_TURNS = 512
+"""Turns in which ends are counted: many episodes, however long they are."""
+
 
 def measure_environment(task: str, batches: Sequence[int], seconds: float) -> Iterator[Result]:
     """All that is measured of one task, beside the original where there is one."""
@@ -26,7 +29,7 @@ def measure_environment(task: str, batches: Sequence[int], seconds: float) -> It
     yield _compilation(task)
     for batch in batches:
         yield from _rates(task, batch, seconds, baseline)
-        yield _resets(task, batch, seconds)
+        yield from _resets(task, batch, seconds)
 
 
 def measure_mixture(
@@ -71,17 +74,22 @@ def _replay_rate(suite: Suite, step: Any, batch: int, replay: tuple, seconds: fl
     return rate_of(everywhere, replicate(replay, devices), seconds) * batch * TURNS
 
 
-def _resets(task: str, batch: int, seconds: float) -> Result:
-    """Share of the time that goes into resets where the expert, whose episodes are short, plays."""
+def _resets(task: str, batch: int, seconds: float) -> Iterator[Result]:
+    """Shares of the time that resets take, by chance and by the expert, whose episodes are short.
+
+    Episodes end at the turn limit, too; both shares are of the same turns by chance, in words.
+    """
     suite = make_suite(task)
     devices = devices_for(batch)
     draw = partial(draw_pool, suite=suite, weights=jnp.ones(len(suite)), size=batch // devices)
     everywhere = jax.jit(spread(draw, devices))
     resets = rate_of(everywhere, replicate((jax.random.key(0),), devices), seconds) * batch
     turns = _text_rate(suite, batch, seconds)
-    per_turn = jax.jit(partial(_ends_of_expert, suite))(make_pool(suite, 64))
-    spent = float(per_turn) / resets
-    return result_of("resets", task, batch, spent / (spent + 1 / turns), "of the time")
+    pool = make_pool(suite, 64)
+    for name, noise in (("resets", 1.0), ("resets-expert", 0.0)):
+        ends = jax.jit(partial(_ends_per_turn, Expert(suite, noise)))(pool, jax.random.key(1))
+        spent = float(ends) / resets
+        yield result_of(name, task, batch, spent / (spent + 1 / turns), "of the time")
 
 
 def _compilation(task: str) -> Result:
@@ -99,15 +107,22 @@ def _compilation(task: str) -> Result:
     return result_of("compile", task, COMPILED, time.perf_counter() - begin, "s")
 
 
-def _ends_of_expert(suite: Suite, pool: Pool) -> jax.Array:
-    """Ends of episodes per turn where the expert plays."""
+def _ends_per_turn(player: Expert, pool: Pool, key: jax.Array) -> jax.Array:
+    """Ends of episodes per turn where `player` plays up to the turn limits."""
+    suite = player.suite
+    limits = jnp.asarray(suite.turn_limits)
 
-    def turn(carry: tuple, _: None) -> tuple[tuple, jax.Array]:
-        instances, dealt = carry
-        step = jax.vmap(suite.move)(instances, jax.vmap(suite.expert)(instances))
-        return _dealt(pool, step.state, step.terminated, dealt), step.terminated
+    def turn(carry: tuple, key: jax.Array) -> tuple[tuple, jax.Array]:
+        (instances, dealt), turns = carry
+        keys = jax.random.split(key, len(instances.task))
+        commands, _ = jax.vmap(player.command)(keys, instances)
+        step = jax.vmap(suite.move)(instances, commands)
+        done = step.terminated | (turns + 1 >= limits[instances.task])
+        return (_dealt(pool, step.state, done, dealt), jnp.where(done, 0, turns + 1)), done
 
-    return jnp.mean(jax.lax.scan(turn, _start(pool), None, length=4 * TURNS)[1])
+    start = _start(pool)
+    carry = (start, jnp.zeros(len(start[0].task), jnp.int32))
+    return jnp.mean(jax.lax.scan(turn, carry, jax.random.split(key, MANY_TURNS))[1])
 
 
 def _random_play(suite: Suite, pool: Pool, key: jax.Array) -> tuple[jax.Array, jax.Array]:

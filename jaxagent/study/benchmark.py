@@ -16,10 +16,11 @@ from jaxagent.study.bench_train import measure_training
 from jaxagent.study.files import write_json
 from jaxagent.study.timing import Result
 
-TASKS = ("textcraft/easy", "textcraft_procedural/easy", "babyai/easy")
-TRAINED = ("textcraft/easy", "babyai/easy")
-MIXED = ("textcraft/easy", "babyai/easy")
+MIXED = ("textcraft/medium", "babyai/medium", "alfworld/medium", "searchqa/medium")
 """Tasks of the mixture, one of each environment."""
+
+TASKS = ("textcraft/easy", "textcraft_procedural/easy", "babyai/easy", *MIXED)
+TRAINED = ("textcraft/easy", "babyai/easy")
 
 
 def run(

@@ -24,8 +24,8 @@ class Result:
     """One measurement.
 
     Attributes:
-        benchmark: `compile`, `env`, `env+text`, `resets`, `mixture`, `rollout`, `train`, `useful`
-            or `first-step`.
+        benchmark: `compile`, `env`, `env+text`, `resets`, `resets-expert`, `mixture`, `rollout`,
+            `train`, `useful` or `first-step`.
         environment: the task, or several joined by commas.
         batch: episodes side by side.
         value: the measured number.

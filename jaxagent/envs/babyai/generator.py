@@ -44,7 +44,7 @@ _NAMES = 3 * len(COLORS)
 
 def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[State, Clause]:
     """An instance on a grid of side `size` with `objects` rows of objects, and its clauses."""
-    noise = _draw_noise(key, size, objects)
+    noise = _draw_noise(key, objects)
     layout = draw_layout(noise.layout, params, size)
     doors = _door_grid(layout, size)
     cell, direction = place_agent(noise.agent, layout.room == layout.start, doors)
@@ -91,15 +91,15 @@ class _Noise(NamedTuple):
     mission: jax.Array
 
 
-def _draw_noise(key: jax.Array, size: int, objects: int) -> _Noise:
+def _draw_noise(key: jax.Array, objects: int) -> _Noise:
     count = objects - DOORS
     shapes: dict[str, tuple[int, ...]] = {
         "layout": (LAYOUT_NOISE,),
-        "agent": (4 + size * size,),
+        "agent": (5,),
         "doors": (2, DOORS),
         "names": (_NAMES + count,),
         "requests": (2,),
-        "cells": (count, size, size),
+        "cells": (count,),
         "mission": (CLAUSES + 1, assignment_noise(objects)),
     }
     lengths = [math.prod(shape) for shape in shapes.values()]

@@ -6,14 +6,23 @@ could be reached before still can, and where it does not take the last way to an
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
-_RING = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
-"""The cells around a cell, clockwise from the right."""
+from jaxagent.envs.babyai.bitboard import (
+    Board,
+    around,
+    beside,
+    cell_board,
+    draw_cell,
+    exactly_one,
+    pack,
+)
 
 Grid = Bool[Array, "size size"]
 
@@ -27,48 +36,49 @@ class Request(NamedTuple):
 
 
 def place_agent(
-    noise: jax.Array, region: Grid, doors: Grid
+    noise: Float[Array, "5"], region: Grid, doors: Grid
 ) -> tuple[Int[Array, "2"], Int[Array, ""]]:
-    """A cell of `region`, and a direction in which no door is right in front.
-
-    `noise` are 4 + S * S uniform numbers.
-    """
-    cell = _draw(noise[4:].reshape(region.shape), region)
-    marked = jnp.stack(_around(doors)[::2])
-    here = _cell(cell, region.shape[0])
-    clear = ~jnp.any(marked & here, axis=(1, 2))
+    """A cell of `region`, and a direction in which no door is right in front."""
+    cell = draw_cell(noise[4], pack(region))
+    marked = jnp.stack(around(pack(doors))[::2])
+    clear = jnp.all(marked & cell_board(cell, region.shape[0]) == 0, axis=1)
     return cell, jnp.argmax(jnp.where(clear, noise[:4], -1.0))
 
 
 def place_objects(
-    noise: jax.Array, requests: Request, floor: Grid, doors: Grid, agent: Int[Array, "2"]
+    noise: Float[Array, "objects"],
+    requests: Request,
+    floor: Grid,
+    doors: Grid,
+    agent: Int[Array, "2"],
 ) -> tuple[Int[Array, "objects 2"], Bool[Array, "objects"]]:
     """Puts the objects one after the other; their cells, and which of them found one.
 
     Args:
-        noise: float32[objects, S, S], uniform numbers.
+        noise: float32[objects], uniform numbers.
         requests: one row per object.
         floor: cells inside rooms.
         doors: cells with a door.
         agent: the agent's cell; nothing is put there or right beside it.
     """
     size = floor.shape[0]
-    apart = jnp.abs(jnp.arange(size)[:, None] - agent[1]) + jnp.abs(jnp.arange(size) - agent[0])
-    allowed = floor & (apart >= 2)
-    by_door = _count(doors) > 0
+    inside, door = pack(floor), pack(doors)
+    here = cell_board(agent, size)
+    allowed = inside & ~(here | beside(here))
 
-    def put(taken: Grid, step: tuple[Request, jax.Array]) -> tuple[Grid, tuple]:
-        request, noise = step
-        passable = (floor | doors) & ~taken
-        harmless = jnp.where(request.blocking, by_door, leaves_ways(taken, passable))
-        choice = allowed & ~taken & request.region & harmless & request.wanted
-        cell, found = _draw(noise, choice), jnp.any(choice)
-        return taken | (_cell(cell, size) & found), (cell, found)
+    def put(taken: Board, step: tuple[Request, Board, jax.Array]) -> tuple[Board, tuple]:
+        request, region, noise = step
+        ways = leaves_ways(taken, (inside | door) & ~taken)
+        harmless = jnp.where(request.blocking, beside(door), ways)
+        choice = jnp.where(request.wanted, allowed & ~taken & region & harmless, 0)
+        cell, found = draw_cell(noise, choice), jnp.any(choice > 0)
+        return taken | jnp.where(found, cell_board(cell, size), 0), (cell, found)
 
-    return jax.lax.scan(put, jnp.zeros_like(floor), (requests, noise))[1]
+    steps = (requests, pack(requests.region), noise)
+    return jax.lax.scan(put, jnp.zeros_like(inside), steps)[1]
 
 
-def leaves_ways(taken: Grid, passable: Grid) -> Grid:
+def leaves_ways(taken: Board, passable: Board) -> Board:
     """Cells where one more object would neither cut off cells nor take the last way to another.
 
     Args:
@@ -78,41 +88,18 @@ def leaves_ways(taken: Grid, passable: Grid) -> Grid:
     return _keeps_connected(passable) & ~_blocks_access(taken, passable)
 
 
-def _draw(noise: jax.Array, choice: Grid) -> Int[Array, "2"]:
-    """(x, y) of a cell of `choice`, uniformly if the noise is uniform."""
-    size = choice.shape[0]
-    place = jnp.argmax(jnp.where(choice, noise, -1.0).reshape(-1))
-    return jnp.stack([place % size, place // size])
-
-
-def _cell(cell: Int[Array, "2"], size: int) -> Grid:
-    """The grid with one cell marked."""
-    return (jnp.arange(size)[:, None] == cell[1]) & (jnp.arange(size) == cell[0])
-
-
-def _around(cells: Grid) -> list[Grid]:
-    """For every cell, whether the cells of the ring around it are in `cells`."""
-    size = cells.shape[0]
-    padded = jnp.pad(cells, 1)
-    return [padded[1 + y : 1 + y + size, 1 + x : 1 + x + size] for x, y in _RING]
-
-
-def _count(cells: Grid) -> Int[Array, "size size"]:
-    """For every cell, how many of its four neighbours are in `cells`."""
-    return sum((side.astype(jnp.int8) for side in _around(cells)[::2]), jnp.int8(0))
-
-
-def _keeps_connected(passable: Grid) -> Grid:
+def _keeps_connected(passable: Board) -> Board:
     """Cells whose neighbours among `passable` hang together without them.
 
-    The number of 4-connected pieces around a cell (Yokoi's connectivity number) is one.
+    The number of 4-connected pieces around a cell (Yokoi's connectivity number) is one, or none
+    as all the ring is passable.
     """
-    ring = [cells.astype(jnp.int8) for cells in _around(passable)]
-    ring += ring[:2]
-    pieces = [ring[i] - ring[i] * ring[i + 1] * ring[i + 2] for i in range(0, 8, 2)]
-    return sum(pieces, jnp.int8(0)) == 1
+    ring = around(passable)
+    after = ring[1:] + ring[:2]
+    is_one = exactly_one(*(ring[i] & ~(after[i] & after[i + 1]) for i in range(0, 8, 2)))
+    return is_one | reduce(operator.and_, ring)
 
 
-def _blocks_access(taken: Grid, passable: Grid) -> Grid:
+def _blocks_access(taken: Board, passable: Board) -> Board:
     """Cells that are the only way to an object beside them."""
-    return _count(taken & (_count(passable) == 1)) > 0
+    return beside(taken & exactly_one(*around(passable)[::2]))

@@ -1,0 +1,136 @@
+"""The graph: names for all things, and what every relation of a thing leads to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Int32
+
+from jaxagent.envs.chance import integers, ranks
+from jaxagent.envs.searchqa.names import FIRST_WORDS, SECOND_WORDS
+from jaxagent.envs.searchqa.ontology import (
+    ENTITIES,
+    IS_OWN,
+    IS_YEAR,
+    KIND_OF,
+    KINDS,
+    PEOPLE,
+    SLOTS,
+    TARGET_BASE,
+    TARGET_SIZE,
+    YEARS,
+)
+from jaxagent.envs.searchqa.words import SCHEMA
+
+RESIDUES = 4
+"""The words of every list fall into as many classes, by their place modulo this number."""
+
+WORLDS = np.array(
+    sorted(np.ndindex(RESIDUES, RESIDUES), key=lambda world: sum(world) % RESIDUES == 0)
+)
+"""int[worlds, 2]: class of the first words and of the second words of all names of a world, the
+seen worlds first. No two worlds have a name in common, and the unseen ones are held out."""
+
+SEEN_WORLDS = len(WORLDS) - RESIDUES
+
+COLUMNS = 6 + SLOTS
+"""Numbers that a graph needs for every thing."""
+
+_FIRST = np.array([SCHEMA.first_of(f"{kind}_first") for kind in KINDS])[KIND_OF]
+_SECOND = np.array([SCHEMA.first_of(f"{kind}_second") for kind in KINDS])[KIND_OF]
+_SIZES = np.array([len(words) for words in SECOND_WORDS.values()])
+_NAME_IDS = np.cumsum([0, *(_SIZES**2)[:-1]])[KIND_OF]
+_PLACES = np.arange(ENTITIES)
+_FOLLOWS = np.r_[False, KIND_OF[1:] == KIND_OF[:-1]]
+"""Whether a thing is of the kind of the one before it."""
+
+_APART = 3
+"""How far a thing is from the first one of its own kind that it can be related to."""
+
+CHOICES = TARGET_SIZE - (2 * _APART - 1) * IS_OWN
+"""int[ENTITIES, SLOTS]: how many things a relation may lead to. Nothing leads to itself, nor to
+what is so near that it may have a word of the name of itself or of its neighbour: these words
+together would spoil the search for the neighbour's document."""
+
+_years = np.arange(YEARS)
+YEAR_WORDS = np.stack([18 + _years // 90, 10 + _years % 90], axis=1)
+"""int[YEARS, 2]: every year as two numbers, e.g. 18 47."""
+
+if any(
+    len(FIRST_WORDS[kind]) != RESIDUES * n or len(SECOND_WORDS[kind]) != RESIDUES * n
+    for kind, n in KINDS.items()
+):
+    raise ValueError(f"names: expected {RESIDUES} words of either list for every thing of a kind")
+
+
+class Graph(NamedTuple):
+    """What is true.
+
+    Attributes:
+        words: int32[ENTITIES + YEARS, 2], the name of every thing and the numbers of every year.
+        names: int32[ENTITIES], number of every name among all that there could be.
+        nicknames: int32[PEOPLE], what people are also called.
+        draws: int32[ENTITIES, SLOTS], which of the things that it may lead to a relation leads to.
+    """
+
+    words: Int32[Array, "things 2"]
+    names: Int32[Array, "entities"]
+    nicknames: Int32[Array, "people"]
+    draws: Int32[Array, "entities slots"]
+
+
+def draw_graph(
+    noise: Float[Array, "entities columns"], world: Int[Array, ""], share: Float[Array, "2"]
+) -> Graph:
+    """The graph that `noise` makes, with names of `world`.
+
+    The chances in `share` are those of a thing to have the first, or the second word of its
+    neighbour. As no two neighbours share both, all names differ.
+    """
+    classes = jnp.asarray(WORLDS)[world]
+    shuffled = _shuffled_by_kind(noise[:, :3]).T
+    odd = _PLACES % 2 == 1
+    first = _shared(shuffled[0], odd & (noise[:, 4] < share[0])) * RESIDUES + classes[0]
+    second = _shared(shuffled[1], ~odd & (noise[:, 4] < share[1])) * RESIDUES + classes[1]
+    words = jnp.stack([_FIRST + first, _SECOND + second], axis=1)
+    nicknames = shuffled[2, :PEOPLE] * RESIDUES + classes[1]
+    years = ranks(noise[:, 3]) * (YEARS // ENTITIES) + integers(noise[:, 5], 0, 3)
+    draws = jnp.where(IS_YEAR, years[:, None], integers(noise[:, 6:], 0, jnp.asarray(CHOICES)))
+    return Graph(
+        words=jnp.concatenate([words, jnp.asarray(YEAR_WORDS)]),
+        names=jnp.asarray(_NAME_IDS) + first * _SIZES[KIND_OF] + second,
+        nicknames=SCHEMA.first_of("nickname") + nicknames,
+        draws=draws,
+    )
+
+
+def _shuffled_by_kind(noise: Float[Array, "entities n"]) -> Int[Array, "entities n"]:
+    """Permutations of the things of every kind, each from 0."""
+    kinds = jnp.split(noise, np.cumsum(list(KINDS.values()))[:-1])
+    return jnp.concatenate([jax.vmap(ranks, 1, 1)(kind) for kind in kinds])
+
+
+def _shared(words: Int[Array, "entities"], shared: Array) -> Int[Array, "entities"]:
+    """Words, those under `shared` replaced by that of the thing before, if of the same kind."""
+    return jnp.where(shared & _FOLLOWS, jnp.roll(words, 1), words)
+
+
+def led_to(entity: Int[Array, "*n"], slot: Int[Array, "*n"], draw: Int[Array, "*n"]) -> Array:
+    """int32: the thing that a relation of an entity leads to; see `CHOICES`."""
+    base, own = jnp.asarray(TARGET_BASE)[entity, slot], jnp.asarray(IS_OWN)[entity, slot]
+    skipped = jnp.where(own, entity - base + _APART, 0)
+    return base + (draw + skipped) % jnp.asarray(TARGET_SIZE)[entity, slot]
+
+
+def redrawn(
+    noise: Float[Array, "*n"],
+    entity: Int[Array, "*n"],
+    slot: Int[Array, "*n"],
+    draw: Int[Array, "*n"],
+) -> Int[Array, "*n"]:
+    """Another draw for a relation of an entity, all that are left equally likely."""
+    choices = jnp.asarray(CHOICES)[entity, slot]
+    return (draw + 1 + integers(noise, 0, choices - 1)) % choices
