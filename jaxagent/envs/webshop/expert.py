@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Int32
+from jaxtyping import Array, Int, Int32
 
+from jaxagent.envs.chance import ordering
 from jaxagent.envs.webshop.reward import fulfils
 from jaxagent.envs.webshop.state import (
     ATTRIBUTE,
@@ -19,14 +20,22 @@ from jaxagent.envs.webshop.state import (
     ShopParams,
     State,
 )
-from jaxagent.envs.webshop.words import BUY, CHOOSE, NEXT, OPEN, PREV, READ_DESCRIPTION
-from jaxagent.envs.webshop.words import READ_FEATURES, QUERY
-from jaxagent.envs.chance import ordering
-from jaxagent.text import NONE, Schema
+from jaxagent.envs.webshop.words import (
+    BUY,
+    CHOOSE,
+    NEXT,
+    OPEN,
+    PREV,
+    QUERY,
+    READ_DESCRIPTION,
+    READ_FEATURES,
+    SCHEMA,
+)
+from jaxagent.text import NONE
 from jaxagent.text.vocabulary import NUMBERS
 
 
-def advise(schema: Schema, state: State, params: ShopParams) -> Int32[Array, "row"]:
+def advise(state: State, params: ShopParams) -> Int32[Array, "row"]:
     """The expert's command.
 
     It searches for all words of the wish, turns to the first hit that fulfils it (this it knows
@@ -35,28 +44,28 @@ def advise(schema: Schema, state: State, params: ShopParams) -> Int32[Array, "ro
     fits = jax.vmap(fulfils, (0, 0, None))(
         state.catalogue.words[state.hits], state.catalogue.prices[state.hits], state.goal
     ) & (state.hits >= 0)
-    at_results = _at_results(schema, state, jnp.argmax(fits))
-    at_item = jnp.where(fits[state.rank], _at_item(schema, state, params), plain(schema, PREV))
+    at_results = _at_results(state, jnp.argmax(fits))
+    at_item = jnp.where(fits[state.rank], _at_item(state, params), plain(PREV))
     conditions = [
         ((state.page == FEATURES) | (state.page == DESCRIPTION)),
         state.page == ITEM,
         (state.page == RESULTS) & jnp.any(fits),
     ]
-    choices = [plain(schema, PREV), at_item, at_results]
-    command = ask(schema, goal_words(state.goal))
+    choices = [plain(PREV), at_item, at_results]
+    command = ask(wished_words(state.goal))
     for condition, choice in zip(conditions, choices, strict=True):
         command = jnp.where(condition, choice, command)
     return command
 
 
-def _at_results(schema: Schema, state: State, rank: Int[Array, ""]) -> Int32[Array, "row"]:
+def _at_results(state: State, rank: Int[Array, ""]) -> Int32[Array, "row"]:
     """Opens the hit, or turns the pages towards it."""
     page = rank // PAGE
-    turn = jnp.where(page > state.number, plain(schema, NEXT), plain(schema, PREV))
-    return jnp.where(page == state.number, named(schema, OPEN, rank % PAGE + 1), turn)
+    turn = jnp.where(page > state.number, plain(NEXT), plain(PREV))
+    return jnp.where(page == state.number, named(OPEN, rank % PAGE + 1), turn)
 
 
-def _at_item(schema: Schema, state: State, params: ShopParams) -> Int32[Array, "row"]:
+def _at_item(state: State, params: ShopParams) -> Int32[Array, "row"]:
     """Reads, chooses or buys."""
     goal, words = state.goal, state.catalogue.words[state.item]
     wanted = jnp.any(words[ATTRIBUTE:VALUE] == goal.attributes[:, None], axis=0)
@@ -65,33 +74,31 @@ def _at_item(schema: Schema, state: State, params: ShopParams) -> Int32[Array, "
     described = (place >= params.in_title) & (place >= params.in_features)
     missing = (state.chosen != goal.options) & (goal.options >= 0)
     option = goal.options[jnp.argmax(missing)].astype(jnp.int32) + NUMBERS
-    command = jnp.where(
-        jnp.any(missing), named(schema, CHOOSE, option), plain(schema, BUY)
-    )
+    command = jnp.where(jnp.any(missing), named(CHOOSE, option), plain(BUY))
     look = jnp.any(wanted & described) & ~state.read[1]
-    command = jnp.where(look, plain(schema, READ_DESCRIPTION), command)
+    command = jnp.where(look, plain(READ_DESCRIPTION), command)
     look = jnp.any(wanted & featured) & ~state.read[0]
-    return jnp.where(look, plain(schema, READ_FEATURES), command)
+    return jnp.where(look, plain(READ_FEATURES), command)
 
 
-def goal_words(goal: Goal) -> Int32[Array, "query"]:
+def wished_words(goal: Goal) -> Int32[Array, "query"]:
     """The words of a wish, -1 behind."""
     words = jnp.concatenate([goal.category[None], goal.attributes, goal.options])
     return words[ordering(words < 0)].astype(jnp.int32)
 
 
-def ask(schema: Schema, words: Int32[Array, "query"]) -> Int32[Array, "row"]:
+def ask(words: Int32[Array, "query"]) -> Int32[Array, "row"]:
     """The command to search for these words, -1 behind."""
     row = jnp.concatenate([jnp.sum(words >= 0)[None], jnp.where(words >= 0, words + NUMBERS, NONE)])
-    return jnp.pad(row, (0, schema.max_args - QUERY), constant_values=NONE).astype(jnp.int32)
+    return jnp.pad(row, (0, SCHEMA.max_args - QUERY), constant_values=NONE).astype(jnp.int32)
 
 
-def plain(schema: Schema, verb: int) -> Int32[Array, "row"]:
+def plain(verb: int) -> Int32[Array, "row"]:
     """The command of a verb without arguments."""
-    return named(schema, verb, NONE)
+    return named(verb, NONE)
 
 
-def named(schema: Schema, verb: int, argument: Int[Array, ""] | int) -> Int32[Array, "row"]:
+def named(verb: int, argument: Int[Array, ""] | int) -> Int32[Array, "row"]:
     """The command of a verb with one argument."""
-    row = jnp.full(1 + schema.max_args, NONE, jnp.int32)
+    row = jnp.full(1 + SCHEMA.max_args, NONE, jnp.int32)
     return row.at[0].set(verb).at[1].set(argument)

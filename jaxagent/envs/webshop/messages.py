@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,107 +27,101 @@ from jaxagent.envs.webshop.state import (
     ShopParams,
     State,
 )
-from jaxagent.envs.webshop.words import CHOOSE, TITLES
-from jaxagent.text import INVALID, NONE, Schema, only_if
+from jaxagent.envs.webshop.words import CHOOSE, SCHEMA, TITLES
+from jaxagent.text import INVALID, NONE, only_if
 from jaxagent.text.vocabulary import NUMBERS
 
 _NAMES = {START: "search", FEATURES: "features", DESCRIPTION: "description", DONE: "receipt"}
 """The pages that are stated by their names."""
 
 
-def opening(schema: Schema, goal: Goal) -> Int32[Array, "first row"]:
+def opening(goal: Goal) -> Int32[Array, "first row"]:
     """The wish, and the page to start from."""
-    attributes = rows_of(schema, "WANT_ATTRIBUTE", goal.attributes)
-    options = rows_of(schema, "WANT_OPTION", goal.options)
+    attributes = _rows_of("WANT_ATTRIBUTE", goal.attributes)
+    options = _rows_of("WANT_OPTION", goal.options)
     return jnp.concatenate(
         [
-            schema.fact("WANT", goal.category + NUMBERS)[None],
+            SCHEMA.fact("WANT", goal.category.astype(jnp.int32) + NUMBERS)[None],
             only_if(goal.attributes >= 0, attributes),
             only_if(goal.options >= 0, options),
-            schema.fact("WANT_PRICE", goal.most)[None],
-            schema.fact("AT", schema.concept("page", "search"))[None],
+            SCHEMA.fact("WANT_PRICE", goal.most)[None],
+            SCHEMA.fact("AT", SCHEMA.concept("page", "search"))[None],
         ]
     )
 
 
 def answer(
-    schema: Schema,
-    state: State,
-    params: ShopParams,
-    command: Int32[Array, "row"],
-    outcome: Outcome,
+    state: State, params: ShopParams, command: Int32[Array, "row"], outcome: Outcome
 ) -> Int32[Array, "step row"]:
     """The page that is open now, or what was chosen, or why nothing came of the command."""
     chose = outcome.done & (command[0] == CHOOSE)
     shown = outcome.done & ~chose
     return jnp.concatenate(
         [
-            only_if(~outcome.done | chose, _remark(schema, command, chose))[None],
-            only_if(shown, _heading(schema, state))[None],
-            only_if(shown, _products(schema, state, params)),
-            only_if(shown, _entries(schema, state, params)),
+            only_if(~outcome.done | chose, _remark(command, chose))[None],
+            only_if(shown, _heading(state))[None],
+            only_if(shown, _products(state, params)),
+            only_if(shown, _details(state, params)),
         ]
     )
 
 
-def _remark(
-    schema: Schema, command: Int32[Array, "row"], chose: Bool[Array, ""]
-) -> Int32[Array, "row"]:
-    error = jnp.where(command[0] == INVALID, schema.fact("NOT_READ"), schema.fact("NOT_HERE"))
-    return jnp.where(chose, schema.fact("CHOSEN", command[1]), error)
+def _remark(command: Int32[Array, "row"], chose: Bool[Array, ""]) -> Int32[Array, "row"]:
+    error = jnp.where(command[0] == INVALID, SCHEMA.fact("NOT_READ"), SCHEMA.fact("NOT_HERE"))
+    return jnp.where(chose, SCHEMA.fact("CHOSEN", command[1]), error)
 
 
-def _heading(schema: Schema, state: State) -> Int32[Array, "row"]:
+def _heading(state: State) -> Int32[Array, "row"]:
     """Which page is open; the item page begins with the product itself."""
     names = np.zeros(DONE + 1, np.int32)
-    names[list(_NAMES)] = [schema.concept("page", name) for name in _NAMES.values()]
-    named = schema.fact("AT", jnp.asarray(names)[state.page])
-    results = schema.fact("HITS", found(state), state.number + 1)
+    names[list(_NAMES)] = [SCHEMA.concept("page", name) for name in _NAMES.values()]
+    named = SCHEMA.fact("AT", jnp.asarray(names)[state.page])
+    results = SCHEMA.fact("HITS", found(state), state.number + 1)
     heading = jnp.where(state.page == RESULTS, results, named)
     return only_if(state.page != ITEM, heading)
 
 
-def _products(schema: Schema, state: State, params: ShopParams) -> Int32[Array, "page row"]:
+def _products(state: State, params: ShopParams) -> Int32[Array, "page row"]:
     """The results on the page, or the product alone on its own."""
     places = jnp.arange(PAGE)
-    ranks = jnp.where(state.page == RESULTS, PAGE * state.number + places, state.rank)
+    at_item = state.page == ITEM
+    ranks = jnp.where(at_item, state.rank, PAGE * state.number + places)
     product = state.hits[ranks]
-    there = (product >= 0) & ((state.page == RESULTS) | (state.page == ITEM) & (places == 0))
+    there = (product >= 0) & ((state.page == RESULTS) | (at_item & (places == 0)))
     words = NUMBERS + state.catalogue.words[product].astype(jnp.int32)
-    types = jnp.asarray(_title_types(schema))[params.in_title]
-    columns = [
-        jnp.broadcast_to(types, PAGE),
-        ranks % PAGE + 1,
-        words[:, BRAND],
-        words[:, CATEGORY],
-        state.catalogue.prices[product].astype(jnp.int32),
-    ]
+    price = state.catalogue.prices[product].astype(jnp.int32)
     titled = jnp.arange(OWN_ATTRIBUTES) < params.in_title
     attributes = jnp.where(titled, words[:, ATTRIBUTE:VALUE], NONE)
-    return only_if(there, jnp.concatenate([jnp.stack(columns, axis=1), attributes], axis=1))
+    title = jnp.column_stack([words[:, BRAND], words[:, CATEGORY], price, attributes])
+    result, item = jnp.asarray(_TITLED)[:, params.in_title]
+    none = jnp.full(PAGE, NONE)
+    results = jnp.column_stack([jnp.full(PAGE, result), places + 1, title])
+    items = jnp.column_stack([jnp.full(PAGE, item), title, none])
+    return only_if(there, jnp.where(at_item, items, results))
 
 
-def _title_types(schema: Schema) -> np.ndarray:
-    """int32[OWN_ATTRIBUTES + 1]: number of attributes in a title -> type of the fact."""
-    types = np.zeros(OWN_ATTRIBUTES + 1, np.int32)
-    types[list(TITLES)] = [schema.fact_id(f"RESULT_{k}") for k in TITLES]
+def _make_titled() -> np.ndarray:
+    types = np.zeros((2, OWN_ATTRIBUTES + 1), np.int32)
+    for row, name in zip(types, ("RESULT", "ITEM"), strict=True):
+        row[list(TITLES)] = [SCHEMA.fact_id(f"{name}_{k}") for k in TITLES]
     return types
 
 
-def _entries(schema: Schema, state: State, params: ShopParams) -> Int32[Array, "entries row"]:
+_TITLED = _make_titled()
+"""int32[2, OWN_ATTRIBUTES + 1]: number of attributes in a title -> type of the fact that states a
+product among the results, and on its own page."""
+
+
+def _details(state: State, params: ShopParams) -> Int32[Array, "details row"]:
     """The options of the product, its features, or what its description adds to them."""
     words = state.catalogue.words[state.item]
     options, attributes = words[VALUE:], words[ATTRIBUTE:VALUE]
     in_features = jnp.arange(OWN_ATTRIBUTES) < params.in_features
-    is_described = jnp.where(state.page == FEATURES, in_features, ~in_features)
-    is_described &= (state.page == FEATURES) | (state.page == DESCRIPTION)
-    attributes = jnp.pad(attributes, (0, len(options) - OWN_ATTRIBUTES))
-    is_described = jnp.pad(is_described, (0, len(options) - OWN_ATTRIBUTES))
-    at_item = state.page == ITEM
-    there = jnp.where(at_item, options >= 0, is_described)
-    return only_if(there, rows_of(schema, "ENTRY", jnp.where(at_item, options, attributes)))
+    shown = ((state.page == FEATURES) & in_features) | ((state.page == DESCRIPTION) & ~in_features)
+    offered = only_if((state.page == ITEM) & (options >= 0), _rows_of("OFFERS", options))
+    return jnp.concatenate([offered, only_if(shown, _rows_of("IS", attributes))])
 
 
-def rows_of(schema: Schema, name: str, words: Int[Array, "n"]) -> Int32[Array, "n row"]:
+def _rows_of(name: str, words: Int[Array, "n"]) -> Int32[Array, "n row"]:
     """The fact `name` of every word."""
-    return jax.vmap(lambda word: schema.fact(name, word))(words.astype(jnp.int32) + NUMBERS)
+    return jax.vmap(partial(SCHEMA.fact, name))(words.astype(jnp.int32) + NUMBERS)

@@ -1,4 +1,4 @@
-"""A catalogue drawn afresh for every episode, with near misses of the product that is wished for."""
+"""A catalogue drawn afresh for every episode, with near misses of the product wished for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Int8, Int32
+from jaxtyping import Array, Float, Int, Int32
 
 from jaxagent.envs.bm25 import average_idf
 from jaxagent.envs.chance import blocks, choose, integers

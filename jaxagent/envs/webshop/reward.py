@@ -45,9 +45,7 @@ def type_factor(
     return jnp.select(conditions, [0.0, 0.1, 0.5], 1.0).astype(jnp.float32)
 
 
-def fulfils(
-    words: Int8[Array, "columns"], price: Int8[Array, ""], goal: Goal
-) -> Bool[Array, ""]:
+def fulfils(words: Int8[Array, "columns"], price: Int8[Array, ""], goal: Goal) -> Bool[Array, ""]:
     """Whether the product, its options well chosen, is all that was asked for."""
     wanted = jnp.concatenate([goal.attributes, goal.options])
     offered = jnp.all(have(words, wanted) | (wanted < 0))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int32
+from jaxtyping import Array, Bool, Float32, Int, Int8, Int32
 
 from jaxagent.envs.webshop.reward import axes, score
 from jaxagent.envs.webshop.search import find
@@ -74,12 +74,10 @@ def _make_leads() -> np.ndarray:
 _LEADS = _make_leads()
 
 
-def obey(
-    state: State, command: Int32[Array, "row"], params: ShopParams
-) -> tuple[State, Outcome]:
+def obey(state: State, command: Int32[Array, "row"], params: ShopParams) -> tuple[State, Outcome]:
     """The state after `command`, and what came of it."""
     verb, words = command[0], command[1 : QUERY + 1] - NUMBERS
-    page = jnp.asarray(_LEADS)[verb, state.page]
+    page = leads_to(verb, state.page)
     done = (page != _NOWHERE) & is_possible(state, command, params)
     page = jnp.where(done, page, state.page)
     searched = done & (verb <= QUERY)
@@ -105,9 +103,12 @@ def obey(
     return state, Outcome(done, reward, bought)
 
 
-def is_possible(
-    state: State, command: Int32[Array, "row"], params: ShopParams
-) -> Bool[Array, ""]:
+def leads_to(verb: Int[Array, "*n"], page: Int8[Array, ""]) -> Int8[Array, "*n"]:
+    """The page that each verb leads to from `page`, or -1 where there is no such button."""
+    return jnp.asarray(_LEADS)[verb, page]
+
+
+def is_possible(state: State, command: Int32[Array, "row"], params: ShopParams) -> Bool[Array, ""]:
     """Whether what the command names is there; that the page has the button is asked elsewhere."""
     verb, place = command[0], command[1]
     left = found(state) - PAGE * state.number
@@ -126,6 +127,6 @@ def found(state: State) -> Int32[Array, ""]:
     return jnp.sum(state.hits >= 0, dtype=jnp.int32)
 
 
-def axes_of(state: State) -> jnp.ndarray:
+def axes_of(state: State) -> Int8[Array, "axes values"]:
     """int8[axes, values]: the values of the product that is open; -1 behind."""
     return axes(state.catalogue.words[state.item])

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import flax.struct
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int8, Int16, Int32
 
 from jaxagent.envs.webshop.goods import AXES
@@ -108,6 +109,20 @@ class State(flax.struct.PyTreeNode):
     rank: Int8[Array, ""]
     chosen: Int8[Array, "axes"]
     read: Bool[Array, "2"]
+
+    @classmethod
+    def opened(cls, catalogue: Catalogue, goal: Goal) -> State:
+        """An instance at its start."""
+        return cls(
+            catalogue=catalogue,
+            goal=goal,
+            page=jnp.int8(START),
+            hits=jnp.full(HITS, -1, jnp.int16),
+            number=jnp.int8(0),
+            rank=jnp.int8(-1),
+            chosen=jnp.full(AXES, -1, jnp.int8),
+            read=jnp.zeros(2, bool),
+        )
 
     @property
     def item(self) -> Int16[Array, ""]:
