@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,7 +29,6 @@ from jaxagent.envs.webshop.goods import (
 )
 from jaxagent.envs.webshop.state import (
     BRAND,
-    OWN_ATTRIBUTES,
     OWN_VALUES,
     PRODUCTS,
     Catalogue,
@@ -50,7 +50,7 @@ _STRIDES = (1, 5, 7, 11)
 
 _NOISE = {
     "shop": (4,),
-    "products": (PRODUCTS, 4 + OWN_ATTRIBUTES + 3 * AXES),
+    "products": (PRODUCTS, 4),
     "places": (2,),
     "wish": (WISH_NOISE,),
     "near": (NEAR, 3),
@@ -113,41 +113,49 @@ def open_departments(
 
 
 def _draw_products(
-    shop: Float[Array, "4"], noise: Float[Array, "products noise"], params: ShopParams
+    shop: Float[Array, "4"], noise: Float[Array, "products 4"], params: ShopParams
 ) -> tuple[Int32[Array, "products columns"], Int32[Array, "products"]]:
     """Words and prices of products, all drawn on their own."""
     departments = open_departments(shop[:2], params.split)
-    which, kind, brand, price = jnp.moveaxis(noise[:, :4], 1, 0)
-    department = departments[integers(which, 0, OPEN_DEPARTMENTS)]
-    category = department * PER_DEPARTMENT + integers(kind, 0, PER_DEPARTMENT)
+    bases = (OPEN_DEPARTMENTS, PER_DEPARTMENT, OPEN_BRANDS, DEAREST_OF_ALL + 1 - CHEAPEST)
+    which, kind, brand, price = _digits(noise[:, 0], bases)
+    category = departments[which] * PER_DEPARTMENT + kind
     first, number = _part(len(BRANDS), UNSEEN_BRANDS, params.split)
-    step = choose(shop[2], _STRIDES) * integers(brand, 0, OPEN_BRANDS)
+    step = choose(shop[2], _STRIDES) * brand
     brands = FIRST_BRAND + first + (integers(shop[3], 0, number) + step) % number
-    attributes, values = jnp.split(noise[:, 4:], [OWN_ATTRIBUTES], axis=1)
-    columns = [
-        brands[:, None],
-        category[:, None],
-        _draw_attributes(attributes),
-        _draw_values(values),
-    ]
-    return jnp.concatenate(columns, axis=1), integers(price, CHEAPEST, DEAREST_OF_ALL + 1)
+    attributes = _draw_attributes(noise[:, 1:3])
+    columns = [brands[:, None], category[:, None], attributes, _draw_values(noise[:, 3])]
+    return jnp.concatenate(columns, axis=1), CHEAPEST + price
 
 
-def _draw_attributes(noise: Float[Array, "products own"]) -> Int32[Array, "products own"]:
-    """One of every kind; which kind comes first follows from the grain of the first number."""
-    rank = integers(noise, 0, len(ATTRIBUTES))
+def _draw_attributes(noise: Float[Array, "products 2"]) -> Int32[Array, "products own"]:
+    """One of every kind; which kind comes first follows from the first number."""
+    rank = jnp.concatenate(_digits(noise, (len(ATTRIBUTES), len(ATTRIBUTES))), axis=1)
     kind = (rank[:, :1] + jnp.arange(KINDS)) % KINDS
     return FIRST_ATTRIBUTE + rank // KINDS * KINDS + kind
 
 
-def _draw_values(noise: Float[Array, "products 3*axes"]) -> Int32[Array, "products values"]:
+def _draw_values(noise: Float[Array, "products"]) -> Int32[Array, "products values"]:
     """Two to four different values on each axis, -1 behind."""
-    start, stride, count = jnp.moveaxis(noise.reshape(-1, 3, AXES), 1, 0)
+    bases = [(number, len(_STRIDES), OWN_VALUES - 1) for number in VALUES.tolist()]
+    digits = jnp.stack(_digits(noise, sum(bases, ())), axis=1).reshape(-1, AXES, 3, 1)
+    start, stride, count = jnp.moveaxis(digits, 2, 0)
     places = jnp.arange(OWN_VALUES)
-    steps = integers(start, 0, VALUES)[..., None] + choose(stride, _STRIDES)[..., None] * places
+    steps = start + jnp.asarray(_STRIDES)[stride] * places
     values = FIRST_VALUES[:, None] + steps % VALUES[:, None]
-    there = places < integers(count, 2, OWN_VALUES + 1)[..., None]
-    return jnp.where(there, values, -1).reshape(len(noise), -1)
+    return jnp.where(places < 2 + count, values, -1).reshape(len(noise), -1)
+
+
+def _digits(noise: Float[Array, "*n"], bases: tuple[int, ...]) -> list[Int32[Array, "*n"]]:
+    """Independent numbers below `bases` out of one, for random numbers are dear.
+
+    The product of the bases should stay well below the 2 ** 23 values of the noise.
+    """
+    number, digits = integers(noise, 0, math.prod(bases)), []
+    for base in bases:
+        digits.append(number % base)
+        number //= base
+    return digits
 
 
 def _miss(

@@ -114,7 +114,7 @@ def is_possible(state: State, command: Int32[Array, "row"], params: ShopParams) 
     left = found(state) - PAGE * state.number
     conditions = {
         OPEN: (place >= 1) & (place <= jnp.minimum(left, PAGE)),
-        CHOOSE: jnp.any(axes_of(state) == place - NUMBERS),
+        CHOOSE: (place >= NUMBERS) & jnp.any(axes_of(state) == place - NUMBERS),
         READ_DESCRIPTION: params.in_features < OWN_ATTRIBUTES,
         PREV: (state.page != RESULTS) | (state.number > 0),
         NEXT: left > PAGE,
