@@ -13,6 +13,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 K1, B, EPSILON = 1.5, 0.75, 0.25
 
+_GRAIN = 2.0**20
+"""Scores are multiples of its inverse, and below 2,000."""
+
 
 def bm25(
     query: Int[Array, "words"],
@@ -32,15 +35,19 @@ def bm25(
         float32[docs]; 0 where `mask` does not hold or no word of the query stands.
     """
     average = average_idf(docs, mask) if average is None else average
-    counts = jnp.sum(docs[:, None] == query[:, None], axis=-1, dtype=jnp.int32)
-    counts = jnp.where((query >= 0) & mask[:, None], counts, 0)
+    counts = jnp.sum(docs[:, None] == query[:, None], axis=-1, dtype=jnp.int16).T
+    counts = jnp.where((query >= 0)[:, None] & mask, counts, 0)
     lengths = jnp.sum((docs >= 0) & mask[:, None], axis=1, dtype=jnp.int32)
+    # Computed once, not again for every use: XLA would take three times as long.
+    counts, lengths = jax.lax.optimization_barrier((counts, lengths))
     number = jnp.sum(mask)
-    relative = lengths * (number / jnp.sum(lengths))
-    weights = _idf(jnp.sum(counts > 0, axis=0), number)
+    norms = K1 * (1 - B + B * lengths * (number / jnp.sum(lengths)))
+    weights = _idf(jnp.sum(counts > 0, axis=1), number)
     weights = jnp.where(weights < 0, EPSILON * average, weights)
-    shares = counts * (K1 + 1) / (counts + K1 * (1 - B + B * relative)[:, None])
-    return jnp.sum(weights * shares, axis=1)
+    norms, weights = jax.lax.optimization_barrier((norms, weights))
+    parts = weights[:, None] * (counts * (K1 + 1) / (counts + norms))
+    # In whole numbers the order of addition does not matter, so that equal scores come out equal.
+    return jnp.sum(jnp.rint(parts * _GRAIN).astype(jnp.int32), axis=0) / _GRAIN
 
 
 def average_idf(

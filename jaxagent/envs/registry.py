@@ -8,6 +8,7 @@ from jaxagent.envs.environment import Environment
 from jaxagent.envs.maze import Maze
 from jaxagent.envs.searchqa import searchqa, searchqa_counterfactual, searchqa_global
 from jaxagent.envs.textcraft import minecraft, procedural
+from jaxagent.envs.webshop import webshop, webshop_procedural
 from jaxagent.envs.wordle import Wordle
 
 ENVIRONMENTS: tuple[Environment, ...] = (
@@ -21,4 +22,6 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     searchqa(),
     searchqa_global(),
     searchqa_counterfactual(),
+    webshop(),
+    webshop_procedural(),
 )
