@@ -16,7 +16,13 @@ from jaxagent.study.bench_train import measure_training
 from jaxagent.study.files import write_json
 from jaxagent.study.timing import Result
 
-MIXED = ("textcraft/medium", "babyai/medium", "alfworld/medium", "searchqa/medium")
+MIXED = (
+    "textcraft/medium",
+    "babyai/medium",
+    "alfworld/medium",
+    "webshop/medium",
+    "searchqa/medium",
+)
 """Tasks of the mixture, one of each environment."""
 
 TASKS = ("textcraft/easy", "textcraft_procedural/easy", "babyai/easy", *MIXED)
