@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxagent.envs import SPLITS
 from jaxagent.envs.babyai import BabyAI, original
 from jaxagent.envs.babyai import state as ours
 from jaxagent.envs.babyai.commands import path_of, understand
 from jaxagent.envs.babyai.generator import generate
+from jaxagent.envs.babyai.holdout import IS_HELD_OUT
 from jaxagent.envs.babyai.params import make_params
 from jaxagent.envs.babyai.rules import primitive
 from jaxagent.envs.babyai.view import look
@@ -288,3 +290,56 @@ def test_expert_solves_the_original_levels() -> None:
     keys = jax.random.split(jax.random.key(1), 64)
     solved = {name: played(keys, each.params).mean() for name, each in ORIGINALS.levels.items()}
     assert min(solved.values()) >= 0.95, solved
+
+
+# What the unseen split holds out
+
+
+@pytest.mark.parametrize("level", ENV.levels)
+def test_missions_are_about_names_of_their_split(level: str) -> None:
+    """By the sets of objects themselves: all of one name held out in unseen, of none in seen."""
+    keys = jax.random.split(jax.random.key(4), BATCH)
+    for split in SPLITS:
+        states = jax.tree.map(np.asarray, _reset(keys, ENV.levels[level].params_of(split))[0])
+        for n in range(BATCH):
+            state = pick(states, n)
+            sets = [*state.mission.first, *state.mission.second]
+            names = [{tuple(row) for row in _names(state)[mask]} for mask in sets if mask.any()]
+            held = [len(each) == 1 and each <= HELD_OUT for each in names]
+            assert held[0] if split == "unseen" else not any(held)
+            ids = [i for i in _contents(states)[n].tolist() if i >= 0]
+            assert all({(i // 6, i % 6)} <= HELD_OUT for i in ids) == (split == "unseen" or not ids)
+
+
+def _names(state) -> np.ndarray:
+    return np.stack([state.kind, state.color], axis=1)
+
+
+HELD_OUT = {tuple(map(int, divmod(name, 6))) for name in np.flatnonzero(IS_HELD_OUT)}
+_contents = jax.jit(jax.vmap(ENV.content))
+
+
+def test_one_name_of_every_kind_is_held_out_and_lies_about_in_training() -> None:
+    assert sorted(kind for kind, _ in HELD_OUT) == [ours.KEY, ours.BALL, ours.BOX]
+    states = jax.tree.map(np.asarray, instances("hard"))
+    lying = {tuple(row) for n in range(BATCH) for row in _names(pick(states, n)).tolist()}
+    assert lying >= HELD_OUT
+
+
+def test_levels_without_a_choice_of_names_hold_nothing_out() -> None:
+    split = {name for name, level in ORIGINALS.levels.items() if level.unseen is not None}
+    assert {"GoToLocal", "Pickup", "PutNextLocal", "BossLevel"} <= split
+    assert not {"GoToRedBall", "OneRoomS8", "OpenDoorLoc", "UnlockLocal"} & split
+
+
+def test_originals_hold_names_out_as_well() -> None:
+    """Levels in which names are random, distinct, or about any of 18 objects."""
+    reset = jax.jit(jax.vmap(ORIGINALS.reset, in_axes=(0, None)))
+    content = jax.jit(jax.vmap(ORIGINALS.content))
+    keys = jax.random.split(jax.random.key(6), BATCH)
+    for name in ("GoToLocal", "PickupDist", "PutNextLocal", "SynthLoc", "BossLevel"):
+        level = ORIGINALS.levels[name]
+        ids = [np.asarray(content(reset(keys, level.params_of(s))[0])) for s in SPLITS]
+        held = [set(each.ravel().tolist()) & set(np.flatnonzero(IS_HELD_OUT)) for each in ids]
+        assert not held[0] and len(held[1]) == 3
+        assert (ids[1] >= 0).any(1).all()

@@ -147,7 +147,7 @@ def _clause(
     needed = (things.kind == KEY) & _has_color_of(things, lock)
     movable = there & ~is_door & ~needed
     goals = movable | (is_door & params.doors_meant)
-    doors = jnp.where(params.locked_meant, lock, is_door)
+    doors = jnp.where(params.locked_meant, lock, is_door) & (target == ANY)
     able = [jnp.any(mask & free) for mask in (goals, movable, doors)]
     weights = jnp.asarray(params.clauses) * jnp.stack([*able, able[1] & (jnp.sum(movable) > 1)])
     kind = _pick(kind_noise[0], jnp.where(jnp.sum(weights) > 0, weights, jnp.array([1.0, 0, 0, 0])))

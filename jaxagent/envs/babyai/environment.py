@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 from jaxagent.envs.babyai.commands import listed, options, path_of, understand
 from jaxagent.envs.babyai.expert import advise
 from jaxagent.envs.babyai.generator import generate
+from jaxagent.envs.babyai.holdout import mission_names
 from jaxagent.envs.babyai.layout import DOORS
 from jaxagent.envs.babyai.levels import DIFFICULTIES, original_levels
 from jaxagent.envs.babyai.messages import mission_facts, objection, observation, outcome
@@ -106,9 +107,9 @@ class BabyAI:
         """The command of a planner that knows the whole grid."""
         return advise(self.schema, state, self.seen)
 
-    def content(self, state: State) -> Int[Array, "clauses"]:
-        """Nothing is held out yet."""
-        return jnp.full(4, -1)
+    def content(self, state: State) -> Int[Array, "sets"]:
+        """The names that the mission is about."""
+        return mission_names(state)
 
     def fingerprint(self, state: State) -> UInt32[Array, ""]:
         """Hash of the state, which holds no randomness."""

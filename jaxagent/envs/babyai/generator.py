@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from jaxagent.envs.babyai.assignment import (
     Clause,
@@ -21,6 +21,7 @@ from jaxagent.envs.babyai.assignment import (
     assignment_noise,
     navigations,
 )
+from jaxagent.envs.babyai.holdout import IS_HELD_OUT, NAMES, held_out, name_of
 from jaxagent.envs.babyai.layout import DOORS, LAYOUT_NOISE, Layout, draw_layout, inside_room
 from jaxagent.envs.babyai.params import ANY, Params
 from jaxagent.envs.babyai.placement import Request, place_agent, place_objects
@@ -37,9 +38,6 @@ from jaxagent.envs.babyai.state import (
     State,
     fresh_progress,
 )
-
-_NAMES = 3 * len(COLORS)
-"""Names of keys, balls and boxes."""
 
 
 def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[State, Clause]:
@@ -61,10 +59,13 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
         position=_join(*_places(layout, cells, found)),
         agent=agent,
     )
-    target = jnp.where((params.kind != ANY) | (params.color != ANY), DOORS + 2, ANY)
+    is_chosen = (params.kind != ANY) | (params.color != ANY) | (params.split == 1)
     hidden = inside_room(things.position, layout.closed_room, params) & (layout.closed_room >= 0)
     meant = ~hidden | params.unlocking
-    mission, clauses = assign(noise.mission, params, things, target, meant)
+    meant &= (params.split == 1) | ~held_out(name_of(things.kind, things.color))
+    mission, clauses = assign(
+        noise.mission, params, things, jnp.where(is_chosen, DOORS + 2, ANY), meant
+    )
     ways = navigations(mission.kind)
     limit = ways * params.room**2 * params.rows * params.cols
     state = State(
@@ -97,7 +98,7 @@ def _draw_noise(key: jax.Array, objects: int) -> _Noise:
         "layout": (LAYOUT_NOISE,),
         "agent": (5,),
         "doors": (2, DOORS),
-        "names": (_NAMES + count,),
+        "names": (NAMES + count,),
         "requests": (2,),
         "cells": (count,),
         "mission": (CLAUSES + 1, assignment_noise(objects)),
@@ -141,16 +142,26 @@ def _draw_objects(
     noise: jax.Array, params: Params, lock_color: jax.Array, count: int
 ) -> tuple[Int[Array, "count"], Int[Array, "count"]]:
     """Kinds and colours: the key of the lock, one that may block a door, the target, the rest."""
-    names = jnp.argsort(noise[:_NAMES])
+    names = _order_of_names(noise[:NAMES], params)
     index = jnp.arange(count)
-    other = (noise[_NAMES:] * _NAMES).astype(jnp.int32)
-    name = jnp.where(params.unique, names[(index - 2) % _NAMES], other)
+    other = (noise[NAMES:] * NAMES).astype(jnp.int32)
+    name = jnp.where(params.unique | (index == 2), names[(index - 2) % NAMES], other)
     kind, color = name // len(COLORS), name % len(COLORS)
     color = jnp.where((params.rest_color != ANY) & (index > 2), params.rest_color, color)
     kind = jnp.where((params.kind != ANY) & (index == 2), params.kind, kind)
     color = jnp.where((params.color != ANY) & (index == 2), params.color, color)
+    # A kind that the level decides on may have made a name that is held out.
+    barred = (params.split == 0) & (index == 2) & held_out(name_of(kind, color))
+    color = jnp.where(barred, (color + 1) % len(COLORS), color)
     lock = (index == 0) & (lock_color >= 0)
     return jnp.where(lock, KEY, kind), jnp.where(lock, lock_color, color)
+
+
+def _order_of_names(noise: Float[Array, "names"], params: Params) -> Int[Array, "names"]:
+    """All names in random order; the first is the first object's, one that its split is about."""
+    fits = (params.split == 1) == jnp.asarray(IS_HELD_OUT[:NAMES])
+    first = jnp.argmin(jnp.where(fits, noise, 1.0))
+    return jnp.argsort(jnp.where(jnp.arange(NAMES) == first, -1.0, noise))
 
 
 def _requests(
@@ -165,7 +176,8 @@ def _requests(
     wanted |= ((index == 0) & (lock_color >= 0)) | ((index == 1) & blocks)
     near = layout.floor & (~params.near | (layout.room == layout.start))
     region = jnp.broadcast_to(near, (count, *near.shape))
-    region = region & ((index > 1)[:, None, None] | (layout.room != layout.closed_room))
+    open_only = (index <= 1) | ((index == 2) & ~params.unlocking)
+    region = region & (~open_only[:, None, None] | (layout.room != layout.closed_room))
     hidden = params.behind & (index == 2)
     region = jnp.where(hidden[:, None, None], layout.room == layout.closed_room, region)
     return Request(wanted, region, index == 1)

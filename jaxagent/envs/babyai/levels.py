@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jaxagent.envs.babyai.holdout import unseen
 from jaxagent.envs.babyai.params import Params, make_params
 from jaxagent.envs.babyai.state import BALL, BOX, COLORS
 from jaxagent.envs.environment import Level
 
+
+def _level(params: Params, turn_limit: int, summary: str) -> Level:
+    return Level(params, turn_limit, summary, unseen=unseen(params))
+
+
 DIFFICULTIES: Mapping[str, Level] = {
-    "easy": Level(
+    "easy": _level(
         make_params(room=8, objects=(1, 7), clauses=(1, 1, 0, 0)),
         turn_limit=8,
         summary="one room of 8, go to or pick up one of 1 to 7 objects",
     ),
-    "medium": Level(
+    "medium": _level(
         make_params(
             rows=2,
             cols=2,
@@ -22,12 +28,12 @@ DIFFICULTIES: Mapping[str, Level] = {
             objects=(4, 6),
             locked=0.25,
             clauses=(2, 2, 2, 1),
-            forms=(4, 1, 0),
+            forms=(1, 1, 0),
         ),
         turn_limit=20,
         summary="2 x 2 rooms of 5, also open and put next to, and, sometimes a locked door",
     ),
-    "hard": Level(
+    "hard": _level(
         make_params(
             rows=3,
             cols=3,
@@ -185,7 +191,7 @@ def original_levels() -> dict[str, Level]:
     """BabyAI's levels by their names; they need a grid of 22, 40 objects and four clauses."""
     groups = ((_one_room(), 20), (_own_doors(), 20), (_mazes(), 64), (_generated(), 128))
     return {
-        name: Level(params, limit, summary=f"BabyAI-{name}")
+        name: _level(params, limit, f"BabyAI-{name}")
         for levels, limit in groups
         for name, params in levels.items()
     }

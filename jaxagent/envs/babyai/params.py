@@ -41,6 +41,7 @@ class Params(flax.struct.PyTreeNode):
             kind, and (in the agent's room) the place.
         strict: bool, whether a wrong object ends the episode.
         max_steps: int32, primitive actions behind the reward's decay, 0 for BabyAI's formula.
+        split: int32, place in `SPLITS`: whether missions are about names held out (`holdout`).
     """
 
     rows: np.ndarray
@@ -73,10 +74,11 @@ class Params(flax.struct.PyTreeNode):
     by_place: np.ndarray
     strict: np.ndarray
     max_steps: np.ndarray
+    split: np.ndarray
 
 
 _INTEGERS = ("rows", "cols", "room", "start", "objects", "kind", "color", "rest_color")
-_INTEGERS += ("own_doors", "door_color", "max_steps")
+_INTEGERS += ("own_doors", "door_color", "max_steps", "split")
 _FLAGS = ("near", "unique", "behind", "connected", "unlike_doors", "doors_meant")
 _FLAGS += ("locked_meant", "unlocking", "strict")
 _DEFAULTS = {
@@ -110,6 +112,7 @@ _DEFAULTS = {
     "by_place": 0.0,
     "strict": False,
     "max_steps": 0,
+    "split": 0,
 }
 
 
