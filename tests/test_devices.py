@@ -34,18 +34,27 @@ def copies(array):
     return [np.asarray(shard.data) for shard in array.addressable_shards]
 
 
-@pytest.mark.parametrize("kind", ["learner", "imitator"])
-def test_two_devices_learn_a_probe_and_agree(actor, kind):
-    if kind == "learner":
-        run = Learner(actor, WINDOW, Algorithm(epochs=4, minibatch=8), devices=2)
-    else:
-        run = Imitator(actor, WINDOW, minibatch=8, devices=2)
-    updates = 120 if kind == "learner" else 40
+def trained_on_two(actor, run, updates):
+    """Parameters after training on two devices, which have to agree on them."""
     state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), updates)
     state, _ = run.run(state, Hyper(learning_rate=2e-3), single(actor.suite, TASK), updates)
     for leaf in jax.tree.leaves(state.params):
         first, second = copies(leaf)
         np.testing.assert_array_equal(first, second)
+    return state
+
+
+def test_two_devices_agree_in_training(actor):
+    trained_on_two(actor, Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2), 3)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("learner", marks=pytest.mark.slow), "imitator"])
+def test_two_devices_learn_a_probe(actor, kind):
+    if kind == "learner":
+        run = Learner(actor, WINDOW, Algorithm(epochs=4, minibatch=8), devices=2)
+    else:
+        run = Imitator(actor, WINDOW, minibatch=8, devices=2)
+    state = trained_on_two(actor, run, 120 if kind == "learner" else 40)
     outcome, _ = evaluate(actor, state.params, 0, 64, 2, WINDOW, devices=2)
     assert outcome.success.mean() > 0.9
 

@@ -52,6 +52,9 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
     kind, color = _draw_objects(noise.names, params, lock_color, objects - DOORS)
     requests = _requests(noise.requests, params, layout, lock_color, objects - DOORS)
     cells, found = place_objects(noise.cells, requests, layout.floor, doors, cell)
+    first = jnp.arange(objects - DOORS) == 2
+    agent = agent.replace(carries=jnp.where(params.carrying, jnp.int8(DOORS + 2), jnp.int8(-1)))
+    cells = jnp.where((params.carrying & first)[:, None], NOWHERE, cells)
     things = Things(
         kind=_join(jnp.where(layout.there, DOOR, -1), jnp.where(found, kind, -1)),
         color=_join(door_color, color),
@@ -59,7 +62,8 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
         position=_join(*_places(layout, cells, found)),
         agent=agent,
     )
-    is_chosen = (params.kind != ANY) | (params.color != ANY) | (params.split == 1)
+    is_chosen = (params.kind != ANY) | (params.color[0] != ANY) | (params.split == 1)
+    is_chosen |= (params.first_room != ANY) | params.behind | params.carrying
     hidden = inside_room(things.position, layout.closed_room, params) & (layout.closed_room >= 0)
     meant = ~hidden | params.unlocking
     meant &= (params.split == 1) | ~held_out(name_of(things.kind, things.color))
@@ -98,7 +102,7 @@ def _draw_noise(key: jax.Array, objects: int) -> _Noise:
         "layout": (LAYOUT_NOISE,),
         "agent": (5,),
         "doors": (2, DOORS),
-        "names": (NAMES + count,),
+        "names": (NAMES + count + 1,),
         "requests": (2,),
         "cells": (count,),
         "mission": (CLAUSES + 1, assignment_noise(objects)),
@@ -144,12 +148,13 @@ def _draw_objects(
     """Kinds and colours: the key of the lock, one that may block a door, the target, the rest."""
     names = _order_of_names(noise[:NAMES], params)
     index = jnp.arange(count)
-    other = (noise[NAMES:] * NAMES).astype(jnp.int32)
+    other = (noise[NAMES:-1] * NAMES).astype(jnp.int32)
     name = jnp.where(params.unique | (index == 2), names[(index - 2) % NAMES], other)
     kind, color = name // len(COLORS), name % len(COLORS)
     color = jnp.where((params.rest_color != ANY) & (index > 2), params.rest_color, color)
     kind = jnp.where((params.kind != ANY) & (index == 2), params.kind, kind)
-    color = jnp.where((params.color != ANY) & (index == 2), params.color, color)
+    own = jnp.where(noise[-1] < 0.5, params.color[0], params.color[1])
+    color = jnp.where((own != ANY) & (index == 2), own, color)
     # A kind that the level decides on may have made a name that is held out.
     barred = (params.split == 0) & (index == 2) & held_out(name_of(kind, color))
     color = jnp.where(barred, (color + 1) % len(COLORS), color)
@@ -180,4 +185,6 @@ def _requests(
     region = region & (~open_only[:, None, None] | (layout.room != layout.closed_room))
     hidden = params.behind & (index == 2)
     region = jnp.where(hidden[:, None, None], layout.room == layout.closed_room, region)
+    placed = (params.first_room != ANY) & (index == 2)
+    region = jnp.where(placed[:, None, None], layout.room == params.first_room, region)
     return Request(wanted, region, index == 1)

@@ -40,7 +40,7 @@ def unseen(params: Params) -> Params | None:
     What is held out is told in full, or the mission would not be about it.
     """
     movable = np.asarray(params.clauses)[[0, 1, 3]].any() and params.objects[0] > 0
-    if not movable or params.kind != ANY or params.color != ANY:
+    if not movable or params.kind != ANY or params.color[0] != ANY:
         return None
     full = np.asarray(1, np.float32)
     return params.replace(split=np.asarray(1, np.int32), by_color=full, by_kind=full)

@@ -153,9 +153,10 @@ def _floor(params: Params, size: int) -> tuple[jax.Array, jax.Array]:
     """The cells inside rooms, and which room."""
     step = params.room - 1
     cell = jnp.arange(size)
-    inner = cell % step != 0
-    column = jnp.where(inner & (cell < params.cols * step), cell // step, -1)
-    row = jnp.where(inner & (cell < params.rows * step), cell // step, -1)
+    inner = (cell % step != 0) | (params.open_plan & (cell > 0))
+    column_end, row_end = params.cols * step, params.rows * step
+    column = jnp.where(inner & (cell < column_end), cell // step, -1)
+    row = jnp.where(inner & (cell < row_end), cell // step, -1)
     floor = (row >= 0)[:, None] & (column >= 0)[None, :]
     return floor, jnp.where(floor, row[:, None] * LATTICE + column[None, :], -1)
 

@@ -53,7 +53,8 @@ DIFFICULTIES: Mapping[str, Level] = {
 """The difficulties of the registered environment."""
 
 _GO_TO, _PICK_UP, _OPEN, _PUT_NEXT = (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)
-_RED, _GREY, _CENTRE = COLORS.index("red"), COLORS.index("grey"), 4
+_RED, _BLUE, _GREY = (COLORS.index(color) for color in ("red", "blue", "grey"))
+_CENTRE, _ABOVE = 4, 1
 _NINE = {"rows": 3, "cols": 3, "room": 8}
 _OWN = {**_NINE, "start": _CENTRE, "near": True, "connected": False}
 _BOSS = {"doors_meant": True, "by_color": 6 / 7, "clauses": (1, 1, 1, 1), "objects": (18, 18)}
@@ -61,10 +62,14 @@ _MIXED = {"forms": (1, 1, 1), "joined": 0.5}
 
 
 def _one_room() -> dict[str, Params]:
+    red_ball = {"kind": BALL, "color": (_RED, _RED)}
     levels = {
-        "GoToRedBallGrey": make_params(objects=(8, 8), kind=BALL, color=_RED, rest_color=_GREY),
-        "GoToRedBall": make_params(objects=(8, 8), kind=BALL, color=_RED),
-        "GoToRedBallNoDists": make_params(objects=(1, 1), kind=BALL, color=_RED),
+        "GoToRedBallGrey": make_params(
+            objects=(8, 8), kind=BALL, color=(_RED, _RED), rest_color=_GREY
+        ),
+        "GoToRedBall": make_params(objects=(8, 8), kind=BALL, color=(_RED, _RED)),
+        "GoToRedBallNoDists": make_params(objects=(1, 1), kind=BALL, color=(_RED, _RED)),
+        "GoToRedBlueBall": make_params(objects=(8, 8), kind=BALL, color=(_RED, _BLUE)),
         "GoToObj": make_params(objects=(1, 1)),
         "GoToObjS4": make_params(objects=(1, 1), room=4),
         "GoToObjS6": make_params(objects=(1, 1), room=6),
@@ -105,6 +110,12 @@ def _own_doors() -> dict[str, Params]:
     levels = {
         "OpenDoorColor": make_params(**four),
         "OpenDoorLoc": make_params(**four, **by_place),
+        "GoToDoor": make_params(
+            **{**_OWN, "room": 7}, own_doors=4, objects=(0, 0), doors_meant=True
+        ),
+        "OpenTwoDoors": make_params(
+            **{**four, "room": 6, "own_doors": 2}, forms=(0, 0, 1), max_steps=20 * 6**2
+        ),
         "GoToObjDoor": make_params(**_OWN, own_doors=4, objects=(8, 8), doors_meant=True),
         "UnlockLocal": make_params(**lock, objects=(0, 0)),
         "UnlockLocalDist": make_params(**lock, objects=(3, 3), unique=True),
@@ -137,15 +148,13 @@ def _mazes() -> dict[str, Params]:
             cols=2, room=5, start=0, objects=(0, 0), door_color=_RED, clauses=_OPEN
         ),
         "Pickup": make_params(**_NINE, objects=(18, 18), clauses=_PICK_UP),
-        "UnlockPickup": make_params(
-            cols=2,
-            room=6,
-            start=0,
+        "PickupAbove": make_params(
+            **{**_NINE, "room": 6},
+            start=_CENTRE,
+            first_room=_ABOVE,
             objects=(1, 1),
-            kind=BOX,
-            behind=True,
-            locked=1,
             clauses=_PICK_UP,
+            max_steps=8 * 6**2,
         ),
     }
     for room in (4, 5, 6, 7):
@@ -166,6 +175,53 @@ def _mazes() -> dict[str, Params]:
     return levels
 
 
+def _barred() -> dict[str, Params]:
+    """What has to be unlocked, or what stands in the way."""
+    box = {"cols": 2, "room": 6, "start": 0, "kind": BOX, "behind": True, "locked": 1}
+    box = {**box, "clauses": _PICK_UP}
+    return {
+        "UnlockPickup": make_params(**box, objects=(1, 1), max_steps=8 * 6**2),
+        "UnlockPickupDist": make_params(**box, objects=(5, 5), max_steps=8 * 6**2),
+        "BlockedUnlockPickup": make_params(
+            **box, objects=(1, 1), by_color=0, blocked=1, max_steps=16 * 6**2
+        ),
+        "UnblockPickup": make_params(
+            **{**_NINE, "room": 6}, objects=(20, 20), blocked=1, clauses=_PICK_UP
+        ),
+        "Unlock": make_params(
+            **_NINE, objects=(24, 24), locked=1, clauses=_OPEN, locked_meant=True
+        ),
+        "GoToImpUnlock": make_params(**_NINE, objects=(17, 17), behind=True, locked=1),
+    }
+
+
+def _without_walls() -> dict[str, Params]:
+    """Two rooms whose wall has been taken away."""
+    two = {"cols": 2, "start": 0, "connected": False, "open_plan": True, "unique": True}
+    two = {**two, "clauses": _PUT_NEXT}
+    levels = {}
+    for room, count, carrying in (
+        *((room, count, False) for room, count in ((4, 1), (5, 1), (5, 2), (6, 3), (7, 4))),
+        *((room, count, True) for room, count in ((5, 2), (6, 3), (7, 4))),
+    ):
+        levels[f"PutNextS{room}N{count}{'Carrying' if carrying else ''}"] = make_params(
+            **two,
+            room=room,
+            objects=(2 * count, 2 * count),
+            carrying=carrying,
+            max_steps=8 * room**2,
+        )
+    for room, count in ((5, 2), (8, 9)):
+        levels[f"MoveTwoAcrossS{room}N{count}"] = make_params(
+            **two,
+            room=room,
+            objects=(2 * count, 2 * count),
+            forms=(0, 0, 1),
+            max_steps=16 * room**2,
+        )
+    return levels
+
+
 def _generated() -> dict[str, Params]:
     """The levels of BabyAI's own generator of missions."""
     small = {"rows": 2, "cols": 2, "room": 5}
@@ -175,6 +231,7 @@ def _generated() -> dict[str, Params]:
         "GoToSeq": make_params(**_NINE, **go_to),
         "GoToSeqS5R2": make_params(**small, **{**go_to, "objects": (4, 4)}),
         "Synth": make_params(**_NINE, **bounded),
+        "SynthS5R2": make_params(rows=2, cols=3, room=5, **bounded),
         "SynthLoc": make_params(**_NINE, **bounded, by_place=0.5),
         "SynthSeq": make_params(**_NINE, **bounded, **_MIXED, by_place=0.5),
         "MiniBossLevel": make_params(
@@ -189,7 +246,14 @@ def _generated() -> dict[str, Params]:
 
 def original_levels() -> dict[str, Level]:
     """BabyAI's levels by their names; they need a grid of 22, 40 objects and four clauses."""
-    groups = ((_one_room(), 20), (_own_doors(), 20), (_mazes(), 64), (_generated(), 128))
+    groups = (
+        (_one_room(), 20),
+        (_own_doors(), 20),
+        (_without_walls(), 40),
+        (_mazes(), 64),
+        (_barred(), 64),
+        (_generated(), 128),
+    )
     return {
         name: _level(params, limit, f"BabyAI-{name}")
         for levels, limit in groups

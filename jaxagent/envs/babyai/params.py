@@ -19,9 +19,14 @@ class Params(flax.struct.PyTreeNode):
         objects: int32[2], least and greatest number of keys, balls and boxes.
         near: bool, whether they all lie in the agent's room.
         unique: bool, whether no two of them agree in colour and kind.
-        kind, color: int32, of the first of them, or `ANY`; it is the mission's if either is set.
+        kind: int32, of the first of them, or `ANY`.
+        color: int32[2], of the first of them, one or the other, or `ANY`. The first is the
+            mission's if its kind, its colour or its place is set.
         rest_color: int32, of the others, or `ANY`.
         behind: bool, whether the first of them lies behind the locked door.
+        first_room: int32, the room that the first of them lies in, or `ANY`.
+        carrying: bool, whether the agent carries the first of them at the start.
+        open_plan: bool, whether there are no walls between rooms; nor should there be doors.
         connected: bool, whether doors connect all rooms (else only the agent's room has doors).
         doors: float32, probability of a door that is not needed to connect the rooms.
         own_doors: int32, doors of the agent's room if the rooms are not connected.
@@ -55,6 +60,9 @@ class Params(flax.struct.PyTreeNode):
     color: np.ndarray
     rest_color: np.ndarray
     behind: np.ndarray
+    first_room: np.ndarray
+    carrying: np.ndarray
+    open_plan: np.ndarray
     connected: np.ndarray
     doors: np.ndarray
     own_doors: np.ndarray
@@ -78,9 +86,9 @@ class Params(flax.struct.PyTreeNode):
 
 
 _INTEGERS = ("rows", "cols", "room", "start", "objects", "kind", "color", "rest_color")
-_INTEGERS += ("own_doors", "door_color", "max_steps", "split")
+_INTEGERS += ("own_doors", "door_color", "max_steps", "split", "first_room")
 _FLAGS = ("near", "unique", "behind", "connected", "unlike_doors", "doors_meant")
-_FLAGS += ("locked_meant", "unlocking", "strict")
+_FLAGS += ("locked_meant", "unlocking", "strict", "carrying", "open_plan")
 _DEFAULTS = {
     "rows": 1,
     "cols": 1,
@@ -90,9 +98,12 @@ _DEFAULTS = {
     "near": False,
     "unique": False,
     "kind": ANY,
-    "color": ANY,
+    "color": (ANY, ANY),
     "rest_color": ANY,
     "behind": False,
+    "first_room": ANY,
+    "carrying": False,
+    "open_plan": False,
     "connected": True,
     "doors": 0.3,
     "own_doors": 0,
