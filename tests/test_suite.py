@@ -426,6 +426,13 @@ def test_sayable_is_that_of_the_lexicons_and_interfaces_in_play():
     assert len(renamed) == 4
 
 
+def test_words_of_environments_that_are_not_in_the_suite_are_not_sayable():
+    both, one = suite_of("read/easy", "ledger/easy"), suite_of("read/easy")
+    assert set(one.sayable) < set(both.sayable)
+    assert both.language.vocabulary.id("apple") not in one.sayable
+    assert both.in_play.all(0)[both.sayable].all()
+
+
 # Pools.
 
 

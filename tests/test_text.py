@@ -311,18 +311,17 @@ def test_lexicons_of_registered_environments(registered, environment):
 
 def test_sayable_words_are_those_of_the_commands():
     words = LANGUAGE.vocabulary.words
-    for x, i in np.ndindex(LANGUAGE.sayable.shape[:2]):
-        expected = {"<end>"}
+    for e, x, i in np.ndindex(LANGUAGE.sayable.shape[:3]):
+        expected, speaker = {"<end>"}, SPEAKERS[e]
         heard = ({*INTERFACES} - {*HELD_OUT}) | {INTERFACES[i]}
-        for e, speaker in enumerate(SPEAKERS):
-            names = names_of(LANGUAGE, speaker.schema, e, x)
-            for item in speaker.schema.own_verbs:
-                options = [choices(speaker.schema, categories) for _, categories in item.args]
-                expected |= {names[concept] for option in options for concept in option}
-                for interface in heard:
-                    template = speaker.phrases[interface].verbs[item.name].split()
-                    expected |= {word for word in template if "{" not in word}
-        assert {words[w] for w in np.flatnonzero(LANGUAGE.sayable[x, i])} == expected
+        names = names_of(LANGUAGE, speaker.schema, e, x)
+        for item in speaker.schema.own_verbs:
+            options = [choices(speaker.schema, categories) for _, categories in item.args]
+            expected |= {names[concept] for option in options for concept in option}
+            for interface in heard:
+                template = speaker.phrases[interface].verbs[item.name].split()
+                expected |= {word for word in template if "{" not in word}
+        assert {words[w] for w in np.flatnonzero(LANGUAGE.sayable[e, x, i])} == expected
 
 
 # Interfaces.
@@ -503,7 +502,7 @@ def test_a_command_of_a_registered_environment_is_read_as_it_was(spoken):
     tokens, length, back = REGISTERED_BOTH_WAYS(command, voice(e, x, i))
     assert back.tolist() == command.tolist()
     assert int(tokens[int(length) - 1]) == END
-    assert REGISTERED.sayable[x, i, np.asarray(tokens[: int(length)])].all()
+    assert REGISTERED.sayable[e, x, i, np.asarray(tokens[: int(length)])].all()
 
 
 def test_what_cannot_be_read_is_written_as_the_end_alone():

@@ -117,10 +117,15 @@ class Suite:
         return self.language.longest_command(self.places, interfaces)
 
     @cached_property
+    def in_play(self) -> np.ndarray:
+        """bool[T, W]: the words that a policy may say in each task: those of any environment here."""
+        words = self.language.sayable[list(self.places)].any(0)
+        return words[self.voices.lexicon, self.voices.interface]
+
+    @cached_property
     def sayable(self) -> np.ndarray:
         """int32[n]: the words that some task of the suite allows in commands, sorted."""
-        words = self.language.sayable[self.voices.lexicon, self.voices.interface]
-        return np.flatnonzero(words.any(0))
+        return np.flatnonzero(self.in_play.any(0))
 
     def voice(self, task: Int[Array, ""]) -> Voice:
         """How the task with this number is put into words."""

@@ -107,8 +107,7 @@ class Actor:
     ) -> Float[Array, "*n words"]:
         """Float32 logits of `words`; those that are not in play in the task are ruled out."""
         logits = self.policy.logits(params, hidden, self.words)
-        voices = self.suite.voices
-        known = self.suite.language.sayable[voices.lexicon, voices.interface][:, self.words]
+        known = self.suite.in_play[:, self.words]
         return logits if known.all() else jnp.where(jnp.asarray(known)[task], logits, FORBIDDEN)
 
     def empty_cache(self, slots: int) -> Cache:

@@ -100,22 +100,23 @@ class Language:
 
     @cached_property
     def sayable(self) -> np.ndarray:
-        """bool[X, I, W]: the words that a command may contain in each lexicon and interface.
+        """bool[E, X, I, W]: the words that a command of each environment may contain.
 
-        A policy's distribution spans the words of its lexicon, those of every environment and of
-        every interface that is not `HELD_OUT` (unless it is its own), and `END`: it may speak the
-        wrong language, but not one that is not in play.
+        A policy's distribution spans those of its lexicon and of all environments in play, in every
+        interface that is not `HELD_OUT` (unless it is its own), and `END`: it may speak the wrong
+        language, but not one that is not in play.
         """
-        words = np.zeros((self.lexicons.shape[1], len(INTERFACES), len(self.vocabulary)), bool)
+        shape = (*self.lexicons.shape[:2], len(INTERFACES), len(self.vocabulary))
+        words = np.zeros(shape, bool)
         templates = self.sentences[:, :, self.max_facts :]
         inside = np.arange(templates.shape[-1]) < self.lengths[:, :, self.max_facts :, None] - 1
-        for i, interface in enumerate(INTERFACES):
-            plain = templates[:, i][inside[:, i] & (templates[:, i] >= 0)]
-            words[:, i if interface in HELD_OUT else slice(None), plain] = True
         for e, schema in enumerate(self.schemas):
+            for i, interface in enumerate(INTERFACES):
+                plain = templates[e, i][inside[e, i] & (templates[e, i] >= 0)]
+                words[e, :, i if interface in HELD_OUT else slice(None), plain] = True
             args = self.allowed[e].any((0, 1))[: len(schema.concepts)]
             for x, lexicon in enumerate(self.lexicons[e, :, : len(schema.concepts)]):
-                words[x, :, lexicon[args]] = True
+                words[e, x, :, lexicon[args]] = True
         words[..., END] = True
         return words
 
