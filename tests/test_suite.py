@@ -420,7 +420,7 @@ def test_sayable_is_that_of_the_lexicons_and_interfaces_in_play():
     words_of = {suite.language.vocabulary.words[w] for w in suite.sayable}
     assert {"<end>", "say", "red", "pay", "apple", "0", "99", "(", ","} <= words_of
     assert not {"<pad>", ">", "owe", "what", "<pay>", "hand"} & words_of
-    tagged = set(suite_of("read/easy+tags").sayable)
+    tagged = set(suite_of("read/easy", "ledger/easy+tags").sayable)
     assert suite.language.vocabulary.id("<pay>") in tagged and set(suite.sayable) <= tagged
     renamed = set(suite_of("read/easy+renamed").sayable) - set(suite.sayable)
     assert len(renamed) == 4

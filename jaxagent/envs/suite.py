@@ -118,7 +118,7 @@ class Suite:
 
     @cached_property
     def in_play(self) -> np.ndarray:
-        """bool[T, W]: the words that a policy may say in each task: those of any environment here."""
+        """bool[T, W]: the words that may be said in each task, those of any environment here."""
         words = self.language.sayable[list(self.places)].any(0)
         return words[self.voices.lexicon, self.voices.interface]
 

@@ -64,11 +64,9 @@ _MIXED = {"forms": (1, 1, 1), "joined": 0.5}
 def _one_room() -> dict[str, Params]:
     red_ball = {"kind": BALL, "color": (_RED, _RED)}
     levels = {
-        "GoToRedBallGrey": make_params(
-            objects=(8, 8), kind=BALL, color=(_RED, _RED), rest_color=_GREY
-        ),
-        "GoToRedBall": make_params(objects=(8, 8), kind=BALL, color=(_RED, _RED)),
-        "GoToRedBallNoDists": make_params(objects=(1, 1), kind=BALL, color=(_RED, _RED)),
+        "GoToRedBallGrey": make_params(objects=(8, 8), **red_ball, rest_color=_GREY),
+        "GoToRedBall": make_params(objects=(8, 8), **red_ball),
+        "GoToRedBallNoDists": make_params(objects=(1, 1), **red_ball),
         "GoToRedBlueBall": make_params(objects=(8, 8), kind=BALL, color=(_RED, _BLUE)),
         "GoToObj": make_params(objects=(1, 1)),
         "GoToObjS4": make_params(objects=(1, 1), room=4),
