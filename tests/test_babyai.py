@@ -332,6 +332,7 @@ def test_levels_without_a_choice_of_names_hold_nothing_out() -> None:
     assert not {"GoToRedBall", "OneRoomS8", "OpenDoorLoc", "UnlockLocal"} & split
 
 
+@pytest.mark.slow
 def test_originals_hold_names_out_as_well() -> None:
     """Levels in which names are random, distinct, or about any of 18 objects."""
     reset = jax.jit(jax.vmap(ORIGINALS.reset, in_axes=(0, None)))

@@ -54,7 +54,13 @@ def solve(learner: Learner, params: Params, task: str, updates: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("probe", "updates"), [("one-action", 120), ("read", 120), ("delayed", 240), ("remember", 240)]
+    ("probe", "updates"),
+    [
+        ("one-action", 120),
+        ("read", 120),
+        ("delayed", 240),
+        pytest.param("remember", 240, marks=pytest.mark.slow),
+    ],
 )
 def test_probe_is_solved(school, probe, updates):
     assert solve(*school, f"{probe}/easy", updates) > 0.9

@@ -33,7 +33,11 @@ LEVELS = tuple(EPISODE.levels)
 FIRST_RELATION = SCHEMA.first_of("relation")
 TURNS, EPISODES = 10, 256
 
-each_environment = pytest.mark.parametrize("env", (EPISODE, GLOBAL, CONTRARY), ids=lambda e: e.name)
+each_environment = pytest.mark.parametrize(
+    "env",
+    [EPISODE, *(pytest.param(env, marks=pytest.mark.slow) for env in (GLOBAL, CONTRARY))],
+    ids=("episode", "global", "counterfactual"),
+)
 each_level = pytest.mark.parametrize("level", LEVELS)
 
 Thing = tuple[int, ...]

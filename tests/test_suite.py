@@ -686,7 +686,7 @@ TWINS = {
 
 
 @pytest.mark.parametrize(
-    "environment", [each for each in PLAYED if each.name not in TWINS], **NAMED
+    "environment", [each for each in ENVIRONMENTS if each.name not in TWINS], **NAMED
 )
 def test_random_words_do_no_harm(environment):
     check_random_play(environment, rows=512, turns=100)

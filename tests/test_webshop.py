@@ -44,7 +44,9 @@ STORE, DRAWN = webshop(), webshop_procedural()
 LEVELS = tuple(STORE.levels)
 TURNS, EPISODES = 15, 256
 
-each_environment = pytest.mark.parametrize("env", (STORE, DRAWN), ids=lambda env: env.name)
+each_environment = pytest.mark.parametrize(
+    "env", [STORE, pytest.param(DRAWN, marks=pytest.mark.slow)], ids=("store", "drawn")
+)
 each_level = pytest.mark.parametrize("level", LEVELS)
 
 
