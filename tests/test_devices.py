@@ -48,7 +48,8 @@ def test_two_devices_agree_in_training(actor):
     trained_on_two(actor, Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2), 3)
 
 
-@pytest.mark.parametrize("kind", [pytest.param("learner", marks=pytest.mark.slow), "imitator"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["learner", "imitator"])
 def test_two_devices_learn_a_probe(actor, kind):
     if kind == "learner":
         run = Learner(actor, WINDOW, Algorithm(epochs=4, minibatch=8), devices=2)

@@ -66,6 +66,7 @@ def test_probe_is_solved(school, probe, updates):
     assert solve(*school, f"{probe}/easy", updates) > 0.9
 
 
+@pytest.mark.slow
 def test_probe_is_solved_with_credit_per_word():
     actor = make_actor(["remember/easy"])
     learner = Learner(actor, WINDOW, Algorithm("word", epochs=4, minibatch=8))

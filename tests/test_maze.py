@@ -136,6 +136,7 @@ def test_goals_of_the_splits_differ() -> None:
     assert not goals["seen"] & goals["unseen"] and min(map(len, goals.values())) > 5
 
 
+@pytest.mark.slow
 def test_words_and_shapes() -> None:
     params = MAZE.levels["easy"].params
     commands = MAZE.valid_commands(MAZE.reset(jax.random.key(0), params)[0], params)[0]

@@ -107,6 +107,7 @@ def test_easy_lists_its_words() -> None:
     assert spelt == list(WORDS[: int(params.words)])
 
 
+@pytest.mark.slow
 def test_words_and_shapes() -> None:
     params = WORDLE.levels["medium"].params
     commands = WORDLE.valid_commands(WORDLE.reset(jax.random.key(0), params)[0], None)[0]
