@@ -247,7 +247,7 @@ def original_levels() -> dict[str, Level]:
     groups = (
         (_one_room(), 20),
         (_own_doors(), 20),
-        (_without_walls(), 40),
+        (_without_walls(), 64),
         (_mazes(), 64),
         (_barred(), 64),
         (_generated(), 128),
