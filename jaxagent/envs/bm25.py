@@ -35,8 +35,41 @@ def bm25(
         float32[docs]; 0 where `mask` does not hold or no word of the query stands.
     """
     average = average_idf(docs, mask) if average is None else average
+    return _scores(_count(query, docs, mask), docs, mask, average)
+
+
+def search(
+    query: Int[Array, "words"],
+    docs: Int[Array, "docs length"],
+    mask: Bool[Array, "docs"],
+    average: Float[Array, ""],
+    hits: int,
+) -> Int[Array, "hits"]:
+    """int32: the places of the documents that have a word of the query, best first, -1 behind.
+
+    At most `hits` of them; the other arguments are those of `bm25`.
+    """
+    counts = _count(query, docs, mask)
+    has_word = jnp.any(counts > 0, axis=0)
+    best = top(jnp.where(has_word, _scores(counts, docs, mask, average), -jnp.inf), hits)
+    return jnp.where(has_word[best], best, -1)
+
+
+def _count(
+    query: Int[Array, "words"], docs: Int[Array, "docs length"], mask: Bool[Array, "docs"]
+) -> Int[Array, "words docs"]:
+    """How often every word of the query stands in every document."""
     counts = jnp.sum(docs[:, None] == query[:, None], axis=-1, dtype=jnp.int16).T
-    counts = jnp.where((query >= 0)[:, None] & mask, counts, 0)
+    return jnp.where((query >= 0)[:, None] & mask, counts, 0)
+
+
+def _scores(
+    counts: Int[Array, "words docs"],
+    docs: Int[Array, "docs length"],
+    mask: Bool[Array, "docs"],
+    average: Float[Array, ""],
+) -> Float[Array, "docs"]:
+    """The scores for what was counted."""
     lengths = jnp.sum((docs >= 0) & mask[:, None], axis=1, dtype=jnp.int32)
     # Computed once, not again for every use: XLA would take three times as long.
     counts, lengths = jax.lax.optimization_barrier((counts, lengths))

@@ -119,7 +119,7 @@ class Suite:
     @cached_property
     def in_play(self) -> np.ndarray:
         """bool[T, W]: the words that may be said in each task, those of any environment here."""
-        words = self.language.sayable[list(self.places)].any(0)
+        words = np.any(self.language.sayable[list(self.places)], axis=0)
         return words[self.voices.lexicon, self.voices.interface]
 
     @cached_property

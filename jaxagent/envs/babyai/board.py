@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, UInt
+import numpy as np
+from jaxtyping import Array, Bool, Int, UInt, UInt32
 
 UP, ASIDE, DOWN, BACK = range(4)
 """Directions on a board, clockwise: to lower rows, higher columns, higher rows, lower columns."""
@@ -40,10 +41,18 @@ def board_of(rows: jax.Array, columns: jax.Array, present: jax.Array) -> Board:
     return jax.lax.reduce_or(jnp.where(here, bits[None, :], 0).astype(jnp.uint8), (1,))
 
 
-def pack(cells: Bool[Array, "rows columns"], dtype: jax.typing.DTypeLike) -> Board:
-    """The board of a boolean array."""
-    bits = jnp.left_shift(1, jnp.arange(cells.shape[1])).astype(dtype)
-    return jax.lax.reduce_or(jnp.where(cells, bits, 0).astype(dtype), (1,))
+def pack(
+    cells: Bool[Array, "*n rows columns"], dtype: jax.typing.DTypeLike
+) -> UInt[Array, "*n rows"]:
+    """The boards of boolean arrays."""
+    bits = jnp.left_shift(1, jnp.arange(cells.shape[-1])).astype(dtype)
+    return jax.lax.reduce_or(jnp.where(cells, bits, 0).astype(dtype), (cells.ndim - 1,))
+
+
+def unpack(board: Board) -> Bool[Array, "rows rows"]:
+    """A square board as a boolean array."""
+    columns = jnp.arange(len(board), dtype=board.dtype)
+    return (board[:, None] >> columns) & 1 == 1
 
 
 def holds(board: Board, row: jax.Array, column: jax.Array) -> Bool[Array, ""]:
@@ -71,3 +80,51 @@ def flood(start: Board, free: Board, until: Callable[[Board], jax.Array] | None 
         return reached | (neighbours(reached) & free), reached
 
     return jax.lax.while_loop(unfinished, grow, (start, jnp.zeros_like(start)))[0]
+
+
+def cell_board(cell: Int[Array, "2"], size: int) -> UInt32[Array, "rows"]:
+    """The board on which one cell (x, y) is marked."""
+    bit = jnp.uint32(1) << cell[0].astype(jnp.uint32)
+    return jnp.where(jnp.arange(size) == cell[1], bit, jnp.uint32(0))
+
+
+def around(board: Board) -> list[Board]:
+    """For every cell, whether the cells of the ring around it are in `board`.
+
+    The ring runs clockwise from the one in the next column: its even places are the four sides.
+    """
+    above, below = shift(board, DOWN), shift(board, UP)
+    return [
+        shift(board, BACK),
+        shift(below, BACK),
+        below,
+        shift(below, ASIDE),
+        shift(board, ASIDE),
+        shift(above, ASIDE),
+        above,
+        shift(above, BACK),
+    ]
+
+
+def exactly_one(a: Board, b: Board, c: Board, d: Board) -> Board:
+    """Cells marked on one of four boards and on no other."""
+    return (a ^ b ^ c ^ d) & ~((a & b) | (c & d))
+
+
+def draw_cell(noise: jax.Array, board: UInt32[Array, "rows"]) -> Int[Array, "2"]:
+    """(x, y) of a marked cell, uniformly if `noise` is so in [0, 1); any cell if none is marked.
+
+    The board is square, of at most 31 columns.
+    """
+    size = len(board)
+    inside = board & jnp.uint32((1 << size) - 1)
+    counts = jax.lax.population_count(inside).astype(jnp.int32)
+    ends = jnp.sum(jnp.where(np.tri(size, dtype=bool), counts, 0), axis=1)
+    place = jnp.floor(noise * ends[-1]).astype(jnp.int32)
+    y = jnp.sum(ends <= place)
+    is_row = jnp.arange(size) == y
+    row = jnp.sum(jnp.where(is_row, inside, 0), dtype=jnp.uint32)
+    place -= jnp.sum(jnp.where(is_row, ends - counts, 0))
+    up_to = np.array([(2 << x) - 1 for x in range(size)], np.uint32)
+    x = jnp.sum(jax.lax.population_count(row & up_to).astype(jnp.int32) <= place)
+    return jnp.minimum(jnp.stack([x, y]), size - 1)

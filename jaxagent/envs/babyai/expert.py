@@ -24,7 +24,7 @@ from jaxagent.envs.babyai.atlas import (
     opens,
     walkable,
 )
-from jaxagent.envs.babyai.bitboard import pack, unpack
+from jaxagent.envs.babyai.board import pack, unpack
 from jaxagent.envs.babyai.commands import Options, command_for, options
 from jaxagent.envs.babyai.mission import counting
 from jaxagent.envs.babyai.placement import leaves_ways
@@ -167,7 +167,8 @@ def _targets(state: State, atlas: Atlas, aim: Aim) -> Bool[Array, "size size"]:
     here = cells_of(state, jnp.arange(len(state.kind)) == aim.index)
     empty = droppable(state, atlas.at)
     solid = cells_of(state, state.kind != DOOR)
-    tidy = empty & unpack(leaves_ways(pack(solid), pack(~state.walls & ~solid)))
+    taken, passable = pack(jnp.stack([solid, ~state.walls & ~solid]), jnp.uint32)
+    tidy = empty & unpack(leaves_ways(taken, passable))
     near = within_reach(state.agent, walkable(state, atlas.at))
     anywhere = jnp.where(jnp.any(tidy & near), tidy & near, empty)
     put = empty & beside(cells_of(state, aim.partners))

@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxagent.envs.babyai.bitboard import (
+from jaxagent.envs.babyai.board import (
     Board,
     around,
-    beside,
     cell_board,
     draw_cell,
     exactly_one,
+    neighbours,
     pack,
 )
 
@@ -39,8 +39,8 @@ def place_agent(
     noise: Float[Array, "5"], region: Grid, doors: Grid
 ) -> tuple[Int[Array, "2"], Int[Array, ""]]:
     """A cell of `region`, and a direction in which no door is right in front."""
-    cell = draw_cell(noise[4], pack(region))
-    marked = jnp.stack(around(pack(doors))[::2])
+    cell = draw_cell(noise[4], pack(region, jnp.uint32))
+    marked = jnp.stack(around(pack(doors, jnp.uint32))[::2])
     clear = jnp.all(marked & cell_board(cell, region.shape[0]) == 0, axis=1)
     return cell, jnp.argmax(jnp.where(clear, noise[:4], -1.0))
 
@@ -62,19 +62,19 @@ def place_objects(
         agent: the agent's cell; nothing is put there or right beside it.
     """
     size = floor.shape[0]
-    inside, door = pack(floor), pack(doors)
+    inside, door = pack(floor, jnp.uint32), pack(doors, jnp.uint32)
     here = cell_board(agent, size)
-    allowed = inside & ~(here | beside(here))
+    allowed = inside & ~(here | neighbours(here))
 
     def put(taken: Board, step: tuple[Request, Board, jax.Array]) -> tuple[Board, tuple]:
         request, region, noise = step
         ways = leaves_ways(taken, (inside | door) & ~taken)
-        harmless = jnp.where(request.blocking, beside(door), ways)
+        harmless = jnp.where(request.blocking, neighbours(door), ways)
         choice = jnp.where(request.wanted, allowed & ~taken & region & harmless, 0)
         cell, found = draw_cell(noise, choice), jnp.any(choice > 0)
         return taken | jnp.where(found, cell_board(cell, size), 0), (cell, found)
 
-    steps = (requests, pack(requests.region), noise)
+    steps = (requests, pack(requests.region, jnp.uint32), noise)
     return jax.lax.scan(put, jnp.zeros_like(inside), steps)[1]
 
 
@@ -102,4 +102,4 @@ def _keeps_connected(passable: Board) -> Board:
 
 def _blocks_access(taken: Board, passable: Board) -> Board:
     """Cells that are the only way to an object beside them."""
-    return beside(taken & exactly_one(*around(passable)[::2]))
+    return neighbours(taken & exactly_one(*around(passable)[::2]))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int8, Int16, Int32
 
-from jaxagent.envs.bm25 import bm25, top
+from jaxagent.envs.bm25 import search
 from jaxagent.envs.searchqa.state import COMPARED, Documents, Question, SearchParams, State
 from jaxagent.envs.searchqa.words import ANSWER, ANSWER_WORDS, HITS, QUERY_WORDS, SCHEMA, SEARCH
 
@@ -59,11 +59,8 @@ def retrieve(
 ) -> Int8[Array, "hits"]:
     """The best `number` documents by BM25 that have a word of the query; -1 behind."""
     docs = bags(state.documents)
-    has_word = jnp.any((docs[..., None] == query) & (query >= 0), axis=(1, 2))
-    scores = bm25(query, docs, docs[:, 0] >= 0, state.average)
-    hits = top(jnp.where(has_word, scores, -jnp.inf), HITS)
-    is_hit = has_word[hits] & (jnp.arange(HITS) < number)
-    return jnp.where(is_hit, hits, -1).astype(jnp.int8)
+    hits = search(query, docs, docs[:, 0] >= 0, state.average, HITS)
+    return jnp.where(jnp.arange(HITS) < number, hits, -1).astype(jnp.int8)
 
 
 def bags(documents: Documents) -> Int16[Array, "docs words"]:

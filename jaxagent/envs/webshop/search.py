@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Int16
 
-from jaxagent.envs.bm25 import bm25, top
+from jaxagent.envs.bm25 import search
 from jaxagent.envs.webshop.state import HITS, Catalogue
 
 
@@ -15,8 +15,4 @@ def find(catalogue: Catalogue, query: Int[Array, "words"]) -> Int16[Array, "hits
     All words of a product are searched: title, attributes and options.
     """
     query, there = query.astype(catalogue.words.dtype), catalogue.there
-    scores = bm25(query, catalogue.words, there, catalogue.average_idf)
-    asked = jnp.where(query < 0, jnp.int8(-2), query)
-    fits = there & jnp.any(catalogue.words[:, None] == asked[:, None], axis=(1, 2))
-    best = top(jnp.where(fits, scores, -jnp.inf), HITS)
-    return jnp.where(fits[best], best, -1).astype(jnp.int16)
+    return search(query, catalogue.words, there, catalogue.average_idf, HITS).astype(jnp.int16)

@@ -10,24 +10,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxagent.envs.babyai.bitboard import (
-    MAX_SIZE,
+from jaxagent.envs.babyai.board import (
     around,
-    beside,
     cell_board,
     draw_cell,
     exactly_one,
+    neighbours,
     pack,
     unpack,
 )
 from jaxagent.envs.babyai.placement import leaves_ways
 
 RING = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
+MAX_SIZE = 31
 each_size = pytest.mark.parametrize("size", (5, 16, 22, MAX_SIZE))
 
 
 def _packed(grid: np.ndarray) -> jax.Array:
-    return pack(jnp.asarray(grid))
+    return pack(jnp.asarray(grid), jnp.uint32)
 
 
 def _grids(size: int, number: int = 8) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_packing_is_undone(size: int) -> None:
 @each_size
 def test_neighbours_are_those_of_the_grid(size: int) -> None:
     for grid in _grids(size, 3):
-        boards = [*around(_packed(grid)), beside(_packed(grid))]
+        boards = [*around(_packed(grid)), neighbours(_packed(grid))]
         for (dx, dy), board in zip(RING, boards, strict=False):
             expected = _every(grid, lambda x, y, dx=dx, dy=dy, g=grid: _at(g, x + dx, y + dy))
             np.testing.assert_array_equal(unpack(board), expected)
