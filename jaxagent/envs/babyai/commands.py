@@ -22,6 +22,7 @@ from jaxagent.envs.babyai.state import (
     RIGHT,
     TOGGLE,
     State,
+    settled,
 )
 from jaxagent.envs.babyai.view import COLUMN, ROW, View, holds_each
 from jaxagent.envs.babyai.words import plain_commands, rows
@@ -120,7 +121,7 @@ def listed(schema: Schema, view: View, open_to: Options, most: int) -> tuple[jax
 
 def understand(schema: Schema, state: State, view: View, command: jax.Array) -> Plan:
     """What `command` stands for in `state`, and the text version's objection if it has one."""
-    open_to = options(state, view)
+    open_to = settled(options(state, view))
     verb = command[0]
     simple = jnp.array([schema.verb_id(name) for name in SIMPLE])
     single = jnp.sum(jnp.where(simple == verb, jnp.array(_ACTIONS) + 1, 0)) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +20,8 @@ from jaxagent.envs.babyai.messages import mission_facts, objection, observation,
 from jaxagent.envs.babyai.params import Params
 from jaxagent.envs.babyai.rules import NO_ACTION, execute, reward
 from jaxagent.envs.babyai.sentences import PHRASES
-from jaxagent.envs.babyai.state import RUNNING, SUCCESS, State
-from jaxagent.envs.babyai.view import look
+from jaxagent.envs.babyai.state import RUNNING, SUCCESS, State, settled
+from jaxagent.envs.babyai.view import View, look
 from jaxagent.envs.babyai.words import babyai_schema
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
@@ -76,15 +77,11 @@ class BabyAI:
 
     def step(self, state: State, command: Int[Array, "row"], params: Params) -> Transition:
         """Carries out a macro; what is wrong with a command is said instead of the view."""
-        view = _settled(look(state, self.seen))
-        plan = _settled(understand(self.schema, state, view, command))
-        path = _settled(path_of(state, view, plan))
-        idle = plan.named & (path.length == 0) & (plan.tail[0] == NO_ACTION)
-        error = jnp.where(idle, self.schema.fact_id("NO_CHANGE"), plan.error)
+        # A loop of two: looking takes long to compile.
+        act = partial(self._look_and_act, command)
+        (after, error), views = jax.lax.scan(act, (state, jnp.int32(0)), jnp.array([False, True]))
+        view = observation(self.schema, after, jax.tree.map(lambda seen: seen[-1], views))
         running = state.progress.status == RUNNING
-        error = jnp.where(running, error, 0)
-        after, _ = _settled(execute(state, path, jnp.where(error == 0, plan.tail, NO_ACTION)))
-        view = observation(self.schema, after, _settled(look(after, self.seen)))
         verdict = outcome(self.schema, after)
         verdict = jnp.where(error > 0, objection(self.schema, error, command), verdict)
         won = running & (after.progress.status == SUCCESS)
@@ -95,6 +92,28 @@ class BabyAI:
             terminated=after.progress.status != RUNNING,
             success=won,
         )
+
+    def _look_and_act(
+        self, command: Int[Array, "row"], carry: tuple[State, Array], is_over: Bool[Array, ""]
+    ) -> tuple[tuple[State, Array], View]:
+        """Looks, and carries out the command unless that is over; what it sees comes second.
+
+        Carried along are the state and what is wrong with the command, or 0.
+        """
+        state, _ = carry
+        view = settled(look(state, self.seen))
+        carry = jax.lax.cond(is_over, lambda: carry, lambda: self._act(state, view, command))
+        return carry, view
+
+    def _act(self, state: State, view: View, command: Int[Array, "row"]) -> tuple[State, Array]:
+        """The state after a command, and what is wrong with the command, or 0."""
+        plan = settled(understand(self.schema, state, view, command))
+        path = settled(path_of(state, view, plan))
+        idle = plan.named & (path.length == 0) & (plan.tail[0] == NO_ACTION)
+        error = jnp.where(idle, self.schema.fact_id("NO_CHANGE"), plan.error)
+        error = jnp.where(state.progress.status == RUNNING, error, 0)
+        after, _ = execute(state, path, jnp.where(error == 0, plan.tail, NO_ACTION))
+        return after, error
 
     def valid_commands(
         self, state: State, params: Params
@@ -120,7 +139,3 @@ def original() -> BabyAI:
     """BabyAI's own levels by their names, in the room that the largest of them needs."""
     levels = original_levels()
     return BabyAI(size=22, objects=40, clauses=4, levels=levels, name="babyai_original")
-
-
-_settled = jax.lax.optimization_barrier
-"""Keeps the compiler from computing a stage's result anew for every use: three times as fast."""

@@ -97,10 +97,15 @@ def path_to(free: UInt8[Array, "8"], row: jax.Array, column: jax.Array, onto: ja
 
 
 def _path(free: UInt8[Array, "8"], goals: Poses) -> Path:
-    field = _search(free, goals)
-    pose, _ = _walk(field, (FORWARD, LEFT, RIGHT))
-    _, actions = _walk(_search(free, _poses(pose)), (RIGHT, LEFT, FORWARD))
-    return Path(actions, field.length)
+    def search(goals: Poses, order: jax.Array) -> tuple[Poses, Path]:
+        field = _search(free, goals)
+        pose, actions = _walk(field, order)
+        return _poses(pose), Path(actions, field.length)
+
+    # A loop of two: a search takes long to compile.
+    orders = jnp.array([(FORWARD, LEFT, RIGHT), (RIGHT, LEFT, FORWARD)])
+    _, paths = jax.lax.scan(search, goals, orders)
+    return Path(paths.actions[1], paths.length[0])
 
 
 def _cell(row: jax.Array, column: jax.Array) -> UInt8[Array, "8"]:
@@ -157,14 +162,13 @@ def _poses(pose: Pose) -> Poses:
     return jnp.where(jnp.arange(4)[:, None] == direction, _cell(row, column), 0).astype(jnp.uint8)
 
 
-def _step(pose: Pose, action: int) -> Pose:
+def _step(pose: Pose, action: jax.Array) -> Pose:
     """Where an action leads from `pose`, obstacles aside; rows and columns may leave the board."""
     direction, row, column = pose
-    if action != FORWARD:
-        return ((direction + (1 if action == RIGHT else 3)) % 4, row, column)
+    turn = jnp.where(action == RIGHT, 1, jnp.where(action == LEFT, 3, 0))
     sign = jnp.where((direction == UP) | (direction == BACK), -1, 1)
-    aside = direction % 2
-    return direction, row + sign * (1 - aside), column + sign * aside
+    sign, aside = jnp.where(action == FORWARD, sign, 0), direction % 2
+    return (direction + turn) % 4, row + sign * (1 - aside), column + sign * aside
 
 
 def _distance_at(field: Field, pose: Pose) -> jax.Array:
@@ -174,7 +178,7 @@ def _distance_at(field: Field, pose: Pose) -> jax.Array:
     return jnp.where(inside, field.distance.reshape(-1)[place], _UNREACHED)
 
 
-def _walk(field: Field, order: tuple[int, int, int]) -> tuple[Pose, Int[Array, "longest"]]:
+def _walk(field: Field, order: Int[Array, "3"]) -> tuple[Pose, Int[Array, "longest"]]:
     """Walks down the distances, trying actions in `order`; the last pose and the actions."""
 
     def unfinished(carry: tuple) -> jax.Array:
@@ -183,16 +187,11 @@ def _walk(field: Field, order: tuple[int, int, int]) -> tuple[Pose, Int[Array, "
     def move(carry: tuple) -> tuple:
         taken, pose, actions = carry
         wanted = (field.length - taken - 1) % 8
-        action, following = jnp.int32(order[2]), _step(pose, order[2])
-        for choice in order[1::-1]:
-            option = _step(pose, choice)
-            descends = _distance_at(field, option) == wanted
-            action = jnp.where(descends, choice, action)
-            following = tuple(
-                jnp.where(descends, a, b) for a, b in zip(option, following, strict=True)
-            )
+        options = jax.vmap(_step, (None, 0))(pose, order)
+        descends = jax.vmap(_distance_at, (None, 0))(field, options) == wanted
+        action = order[jnp.argmax(descends.at[2].set(True))]
         actions = jnp.where(jnp.arange(LONGEST) == taken, action.astype(jnp.int8), actions)
-        return taken + 1, following, actions
+        return taken + 1, _step(pose, action), actions
 
     pose = (jnp.int32(UP), jnp.int32(ROW), jnp.int32(COLUMN))
     empty = jnp.full(LONGEST, -1, jnp.int8)

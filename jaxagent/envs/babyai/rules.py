@@ -31,6 +31,7 @@ from jaxagent.envs.babyai.state import (
     State,
     front,
     objects_at,
+    settled,
     wall_at,
 )
 
@@ -44,12 +45,32 @@ def primitive(state: State, action: jax.Array) -> tuple[State, Bool[Array, ""]]:
     to the caller. Nothing happens for `NO_ACTION` or when the episode is over.
     """
     asked = (action != NO_ACTION) & (state.progress.status == RUNNING)
-    after = _drop(_toggle(_pick_up(_move(state, action), action), action), action)
-    effect = _changed(state, after)
-    progress = after.progress.replace(steps=state.progress.steps + jnp.int16(1))
-    after = after.replace(progress=progress)
-    after = after.replace(progress=verify(after, action))
-    return _where(asked, after, state), asked & effect
+    cell = front(state.agent)
+    cell, here = settled((cell, objects_at(state.position, cell)))
+    index, empty = jnp.arange(len(here)), ~wall_at(state.walls, cell) & ~jnp.any(here)
+    hand = index == state.agent.carries
+    taken = here & (state.kind != DOOR) & (action == PICKUP) & ~jnp.any(hand)
+    put = hand & empty & (action == DROP)
+    used = here & (action == TOGGLE)
+    emptied = used & (state.kind == BOX)
+    shown = jnp.any((index == state.content[:, None]) & emptied[:, None], axis=0)
+    position = jnp.where((taken | emptied)[:, None], jnp.int8(NOWHERE), state.position)
+    position = jnp.where((put | shown)[:, None], cell, position)
+    door = jnp.where(used, _turned(state, hand), state.door)
+    carries = jnp.where(jnp.any(put), -1, jnp.max(jnp.where(hand | taken, index, -1)))
+    agent, moves = move_agent(state, state.agent, action)
+    after = state.replace(
+        position=position,
+        # The mission learns at a drop where things are.
+        recorded=jnp.where(action == DROP, position, state.recorded),
+        door=door,
+        agent=agent.replace(carries=carries.astype(jnp.int8)),
+        progress=state.progress.replace(steps=state.progress.steps + jnp.int16(1)),
+    )
+    effect = moves | jnp.any(taken | put | emptied | (door != state.door))
+    after = after.replace(progress=settled(verify(after, action)))
+    pick = lambda new, old: new if new is old else jnp.where(asked, new, old)  # noqa: E731
+    return jax.tree.map(pick, after, state), asked & effect
 
 
 def execute(state: State, path: Path, tail: Int[Array, "tail"]) -> tuple[State, Bool[Array, ""]]:
@@ -109,62 +130,9 @@ def reward(state: State) -> jax.Array:
     return 1.0 - 0.9 * jnp.minimum(share, 1.0)
 
 
-def _move(state: State, action: jax.Array) -> State:
-    agent, _ = move_agent(state, state.agent, action)
-    return state.replace(agent=agent)
-
-
-def _pick_up(state: State, action: jax.Array) -> State:
-    """An empty hand takes the key, ball or box in front."""
-    there = objects_at(state.position, front(state.agent)) & (state.kind != DOOR)
-    taken = there & (action == PICKUP) & (state.agent.carries < 0)
-    index = jnp.argmax(taken).astype(jnp.int8)
-    carries = jnp.where(jnp.any(taken), index, state.agent.carries)
-    position = jnp.where(taken[:, None], jnp.int8(NOWHERE), state.position)
-    return state.replace(position=position, agent=state.agent.replace(carries=carries))
-
-
-def _drop(state: State, action: jax.Array) -> State:
-    """What is carried goes to the empty cell in front; the mission looks where things are now."""
-    cell = front(state.agent)
-    empty = ~wall_at(state.walls, cell) & ~jnp.any(objects_at(state.position, cell))
-    carried = jnp.arange(state.kind.shape[0]) == state.agent.carries
-    put = carried & empty & (action == DROP)
-    position = jnp.where(put[:, None], cell, state.position)
-    carries = jnp.where(jnp.any(put), jnp.int8(-1), state.agent.carries)
-    recorded = jnp.where(action == DROP, position, state.recorded)
-    agent = state.agent.replace(carries=carries)
-    return state.replace(position=position, recorded=recorded, agent=agent)
-
-
-def _toggle(state: State, action: jax.Array) -> State:
-    """Opens or closes the door in front, unlocks it with its key, or empties the box there."""
-    cell = front(state.agent)
-    here = objects_at(state.position, cell) & (action == TOGGLE)
-    hand = jnp.arange(state.kind.shape[0]) == state.agent.carries
+def _turned(state: State, hand: Bool[Array, "objects"]) -> Int[Array, "objects"]:
+    """int8[N]: the doors after their use: open ones shut, others open, locked ones by their key."""
     key = jnp.sum(jnp.where(hand & (state.kind == KEY), state.color + 1, 0)) - 1
-    fits = state.color == key
-    opens = here & (state.kind == DOOR) & ((state.door == CLOSED) | ((state.door == LOCKED) & fits))
-    closes = here & (state.kind == DOOR) & (state.door == OPEN)
-    door = jnp.where(opens, OPEN, jnp.where(closes, CLOSED, state.door)).astype(jnp.int8)
-    box = here & (state.kind == BOX)
-    inside = jnp.any((jnp.arange(len(box)) == state.content[:, None]) & box[:, None], axis=0)
-    position = jnp.where(box[:, None], jnp.int8(NOWHERE), state.position)
-    position = jnp.where(inside[:, None], cell, position)
-    return state.replace(door=door, position=position)
-
-
-def _changed(before: State, after: State) -> Bool[Array, ""]:
-    same = [jnp.all(a == b) for a, b in zip(_facts(before), _facts(after), strict=True)]
-    return ~jnp.all(jnp.stack(same))
-
-
-def _facts(state: State) -> tuple[jax.Array, ...]:
-    agent = state.agent
-    return agent.position, agent.direction, agent.carries, state.position, state.door
-
-
-def _where(condition: jax.Array, new: State, old: State) -> State:
-    """The parts that actions change, from `new` where `condition` holds."""
-    pick = lambda a, b: jnp.where(condition, a, b)  # noqa: E731
-    return jax.tree.map(pick, new, old)
+    opens = (state.door == CLOSED) | ((state.door == LOCKED) & (state.color == key))
+    turned = jnp.where(state.door == OPEN, CLOSED, jnp.where(opens, OPEN, state.door))
+    return jnp.where(state.kind == DOOR, turned, state.door).astype(jnp.int8)

@@ -37,6 +37,10 @@ CLAUSES = 4
 NOWHERE = -1
 """Both coordinates of an object that is carried, hidden in a box or gone."""
 
+settled = jax.lax.optimization_barrier
+"""Keeps the compiler from working a value out anew for every use, which takes it long to compile
+and longer to run."""
+
 DIRECTIONS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)], np.int32)
 """Unit vectors of the directions right, down, left, up."""
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, UInt8
 
 from jaxagent.envs.babyai.board import board_of, holds, pack
-from jaxagent.envs.babyai.state import BOX, DOOR, OPEN, Agent, State, vector
+from jaxagent.envs.babyai.state import BOX, DOOR, OPEN, Agent, State, settled, vector
 
 SIDE = 7
 ROW, COLUMN = 6, 3
@@ -66,12 +66,14 @@ def look(state: State, seen: int) -> View:
     row, column = ROW - ahead, COLUMN + side
     near = (state.kind >= 0) & (state.position[:, 0] >= 0) & ((ahead > 0) | (side != 0))
     near &= (row >= 0) & (row < SIDE) & (column >= 0) & (column < SIDE)
+    row, column, near = settled((row, column, near))
     shut = near & (state.kind == DOOR) & (state.door != OPEN)
     walls = _walls_in_view(state)
     visible = occlude(walls | board_of(row, column, shut))
     solid = board_of(row, column, near & (state.kind != DOOR))
     boxes = board_of(row, column, near & (state.kind == BOX))
     there, index = _nearest(near & holds_each(visible, row, column), row, column, seen)
+    there, index = settled((there, index))
     pick = lambda values: jnp.where(there, values[index].astype(jnp.int32), -1)  # noqa: E731
     color, thing = pick(state.color), pick(thing_of(state))
     return View(
