@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -266,10 +267,12 @@ def _overview() -> str:
 def _prepare_jax() -> None:
     """Keeps compiled programs between runs, and makes every CPU core a device.
 
-    JAX is imported by now and has read its environment variables, which win.
+    JAX is imported by now and has read its environment variables, which win. What Orbax warns of
+    through absl, how long a checkpoint took to write, would stand between the progress bars.
     """
     import jax
 
+    logging.getLogger("absl").setLevel(logging.ERROR)
     kept = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if kept is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -11,8 +11,8 @@ import pytest
 
 from jaxagent.cli import COMMANDS, main
 from jaxagent.study.config import from_values, load_plan, plan_names
+from jaxagent.study.folder import claim_folder
 from jaxagent.study.plan import StudyPlan, as_json, phases
-from jaxagent.study.runner import claim_folder
 
 
 def test_help_of_every_command(capsys):

@@ -378,7 +378,7 @@ def test_asides_are_added_and_change_nothing_else(interface):
     """Every message has as many as the task asks for, new ones each time, behind what it says."""
     plain = suite_of(f"ledger/hard+{interface}")
     suite = suite_of(*(f"ledger/hard+{interface}+asides:{n}" for n in (1, 2, 4)))
-    keys = pool.evaluation_keys(3)
+    keys = pool.evaluation_keys(jnp.arange(3))
     instances, opened = batched(suite, "reset")(keys, jnp.arange(3))
     alone, first = batched(plain, "reset")(keys, jnp.zeros(3, int))
     template, drawn = COMMON_PHRASES[interface]["ASIDE"].split(), set()
@@ -438,10 +438,10 @@ def test_words_of_environments_that_are_not_in_the_suite_are_not_sayable():
 
 def test_training_and_evaluation_keys_never_meet():
     training = np.asarray(jax.random.key_data(pool.training_keys(jax.random.key(3), 1000)))
-    evaluation = np.asarray(jax.random.key_data(pool.evaluation_keys(1000)))
+    evaluation = np.asarray(jax.random.key_data(pool.evaluation_keys(jnp.arange(1000))))
     assert (training[:, 0] < 2**31).all() and (evaluation[:, 0] >= 2**31).all()
     assert len(np.unique(training, axis=0)) == len(np.unique(evaluation, axis=0)) == 1000
-    again = jax.random.key_data(pool.evaluation_keys(10, start=990))
+    again = jax.random.key_data(pool.evaluation_keys(990 + jnp.arange(10)))
     assert (np.asarray(again) == evaluation[990:]).all()
 
 
@@ -484,7 +484,7 @@ def test_rounding_draws_no_task_without_weight(monkeypatch):
 
 def test_a_pool_is_filled_by_its_keys():
     suite = suite_of("read/easy", "ledger/easy")
-    keys, tasks = pool.evaluation_keys(4), jnp.array([1, 0, 0, 1])
+    keys, tasks = pool.evaluation_keys(jnp.arange(4)), jnp.array([1, 0, 0, 1])
     filled = jax.jit(partial(pool.fill_pool, suite))(keys, tasks)
     for n in range(4):
         alone = compiled(suite, "reset")(keys[n], tasks[n])
@@ -496,7 +496,7 @@ def test_a_pool_is_filled_by_its_keys():
 def test_rows_make_no_worlds_but_their_own():
     suite = suite_of("read/easy", "ledger/easy")
     tasks = np.array([0, 1, 1, 0, 1])
-    filled = jax.jit(partial(pool.fill_pool, suite))(pool.evaluation_keys(5), tasks)
+    filled = jax.jit(partial(pool.fill_pool, suite))(pool.evaluation_keys(jnp.arange(5)), tasks)
     for environment, states in enumerate(filled.instances.states):
         leaves = [np.asarray(leaf).reshape(5, -1) for leaf in jax.tree.leaves(states)]
         made = np.concatenate(leaves, axis=1).any(1)

@@ -6,7 +6,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from jaxagent.envs.suite import Instance, Message, Suite
 
@@ -36,14 +36,14 @@ def training_keys(key: jax.Array, count: int) -> jax.Array:
     return jax.random.wrap_key_data(data.at[:, 0].set(data[:, 0] & ~_HELD_OUT), impl="threefry2x32")
 
 
-def evaluation_keys(count: int, start: int = 0) -> jax.Array:
-    """The fixed instance keys `start … start + count - 1` for evaluation: the first bit is set.
+def evaluation_keys(numbers: UInt32[Array, " n"] | Int[Array, " n"]) -> jax.Array:
+    """The fixed instance keys of these numbers for evaluation: the first bit of each is set.
 
     No training key equals one of them, whatever the seed, so the two sets are disjoint by
     construction, and every policy is measured on the same instances.
     """
-    numbers = start + jnp.arange(count, dtype=jnp.uint32)
-    data = jnp.stack([jnp.full(count, _HELD_OUT), numbers], axis=1)
+    numbers = jnp.asarray(numbers).astype(jnp.uint32)
+    data = jnp.stack([jnp.full_like(numbers, _HELD_OUT), numbers], axis=1)
     return jax.random.wrap_key_data(data, impl="threefry2x32")
 
 

@@ -137,9 +137,10 @@ def evaluate(
         player: a policy in its suite, or an expert.
         params: its parameters.
         task: number of the task.
-        instances: how many; a multiple of `window.rows`, or fewer than that.
+        instances: how many.
         attempts: episodes per instance.
-        window: rows side by side, and the limits that the policy was trained with.
+        window: rows side by side, and the limits that the policy was trained with; rows beyond
+            the last episode play too, and are not counted.
         seed: of the words that are sampled.
         temperature: at which they are sampled.
         report: called with the number of episodes behind each batch.
@@ -159,39 +160,42 @@ def evaluate(
     if rows % devices:
         raise ValueError(f"rows={rows}: expected a multiple of devices={devices}")
     params = replicate(params, devices)
-    batches = -(-instances // rows)
+    episodes = instances * attempts
     outcomes, scripts = [], []
-    for attempt in range(attempts):
-        for batch in range(batches):
-            key = jax.random.fold_in(jax.random.key(seed), attempt * batches + batch)
-            start = jnp.uint32(first + batch * rows)
-            traced = (params, task, start, key, temperature)
-            played = _play_batch(player, window, devices, *traced)
-            outcomes.append(played[0])
-            scripts.append(played[1])
-            if report is not None:
-                report(rows)
-    stacked = jax.tree.map(lambda *x: np.stack(x), *outcomes)
+    for start in range(0, episodes, rows):
+        key = jax.random.fold_in(jax.random.key(seed), start // rows)
+        # Attempts at one instance are neighbours.
+        numbers = first + np.arange(start, start + rows) // attempts
+        traced = (jnp.asarray(numbers, jnp.uint32), params, task, key, temperature)
+        played = _play_batch(player, window, devices, *traced)
+        outcomes.append(played[0])
+        scripts.append(played[1])
+        if report is not None:
+            report(rows)
 
-    def arrange(x: np.ndarray) -> np.ndarray:
-        return x.reshape(attempts, batches * rows).T[:instances]
+    def arrange(*parts: np.ndarray) -> np.ndarray:
+        return np.concatenate(parts)[:episodes].reshape(instances, attempts)
 
     script = jax.tree.map(lambda x: np.asarray(x[0]), scripts[0])
-    return jax.tree.map(arrange, stacked), script
+    return jax.tree.map(arrange, *outcomes), script
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _play_batch(
     player: Player, window: Window, devices: int, *traced: jax.Array
 ) -> tuple[Outcome, Script]:
-    """A batch of held-out instances, each device playing its own part of the rows."""
+    """An episode at each of the held-out instances, every device playing its own part of them."""
     part = replace(window, rows=window.rows // devices)
 
     def play(
-        params: Params, task: jax.Array, start: jax.Array, key: jax.Array, temperature: jax.Array
+        numbers: jax.Array,
+        params: Params,
+        task: jax.Array,
+        key: jax.Array,
+        temperature: jax.Array,
     ) -> tuple[Outcome, Script]:
-        first = start + jnp.uint32(rank(devices) * part.rows)
-        keys = evaluation_keys(part.rows, first)
+        start = rank(devices) * part.rows
+        keys = evaluation_keys(jax.lax.dynamic_slice_in_dim(numbers, start, part.rows))
         pool = fill_pool(player.suite, keys, jnp.full(part.rows, task))
         return play_episodes(player, params, pool, own_key(key, devices), part, temperature)
 

@@ -92,7 +92,7 @@ def measure(
     suite = make_suite(tasks)
     player, params = make_player(policy, suite)
     instances = episodes // attempts
-    window = Window(rows=min(instances, 512), turns=1, context=context)
+    window = Window(rows=min(instances * attempts, 512), turns=1, context=context)
     window.check(suite)
     advance = progress.start(
         f"evaluating {policy}", batches(instances, attempts, window) * len(suite)
@@ -104,7 +104,7 @@ def measure(
 
 def batches(instances: int, attempts: int, window: Window) -> int:
     """How many batches the evaluation of a task takes."""
-    return -(-instances // window.rows) * attempts
+    return -(-instances * attempts // window.rows)
 
 
 def play_tasks(

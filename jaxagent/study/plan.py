@@ -105,6 +105,11 @@ class EvaluationPlan:
     context: int = 0
     """Tokens of an episode at most; 0 for as many as in training. Some interfaces need more."""
 
+    @property
+    def rows(self) -> int:
+        """Episodes side by side."""
+        return min(self.instances * self.attempts, 256)
+
 
 @dataclass(frozen=True)
 class StudyPlan:
@@ -202,7 +207,7 @@ class StudyPlan:
     def evaluation_window(self) -> Window:
         """A batch of evaluation episodes."""
         context = self.evaluation.context or self.context
-        return Window(min(self.evaluation.instances, 256), 1, context, self.action_tokens)
+        return Window(self.evaluation.rows, 1, context, self.action_tokens)
 
     def algorithm(self) -> Algorithm:
         """Static parts of the training."""

@@ -41,7 +41,7 @@ def watch(task: str, policy: str, instance: int, seed: int, context: int) -> str
     player, params = make_player(policy, suite)
     window = Window(rows=1, turns=1, context=context)
     window.check(suite)
-    keys = evaluation_keys(1, instance)
+    keys = evaluation_keys(jnp.array([instance]))
     pool = fill_pool(suite, keys, jnp.zeros(1, jnp.int32))
     play = jax.jit(partial(play_episodes, player, window=window))
     _, script = play(params, pool, jax.random.key(seed))
@@ -54,7 +54,7 @@ def play_by_hand(
     """An episode in which a person says the commands; an empty line or end of input stops it."""
     suite = make_suite([task])
     reset, act = jax.jit(suite.reset), jax.jit(suite.act)
-    state, message = reset(evaluation_keys(1, instance)[0], jnp.int32(0))
+    state, message = reset(evaluation_keys(jnp.array([instance]))[0], jnp.int32(0))
     limit, total = int(suite.turn_limits[0]), 0.0
     tell(_text(suite, message))
     for turn in range(limit):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 from zlib import crc32
@@ -16,18 +16,24 @@ from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
-from jaxagent.rl.curriculum import mixture
+from jaxagent.rl.curriculum import Curriculum, mixture
 from jaxagent.rl.devices import devices_for
+from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner
+from jaxagent.rl.rollout import Window
 from jaxagent.study import report, table
+from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.files import read_json, write_json
+from jaxagent.study.folder import claim_folder
 from jaxagent.study.measurement import batches, measurements, play_tasks
 from jaxagent.study.plan import Phase, StudyPlan, as_json, phases
 from jaxagent.study.statistics import wilson
-from jaxagent.study.training import Metrics, train
+from jaxagent.study.training import Metrics, Run, train
 from jaxagent.study.transcript import transcript
+
+_EVALUATION = "evaluation"
 
 
 class Progress(Protocol):
@@ -55,6 +61,7 @@ class Runner:
     plan: StudyPlan
     folder: Path
     progress: Progress
+    _ahead: Ahead = field(default_factory=Ahead, init=False)
 
     def run(self) -> Path:
         """Runs the phases that are not finished yet, and writes table, transcripts and report.
@@ -67,6 +74,7 @@ class Runner:
             Stopped: the run was asked to stop; the same call goes on from there.
         """
         claim_folder(self.folder, as_json(self.plan))
+        self._ahead.start(self._needed_later())
         for phase in phases(self.plan):
             self._run_phase(phase)
             self._collect()
@@ -112,9 +120,38 @@ class Runner:
             devices=devices_for(base.rows, base.minibatch),
         )
 
+    @cached_property
+    def _evaluated(self) -> tuple[Actor, Window, int]:
+        """Who plays evaluation episodes, how many side by side, and on how many devices."""
+        window = self.plan.evaluation_window()
+        return Actor(self.policy, self.evaluation_suite), window, devices_for(window.rows)
+
+    def _needed_later(self) -> dict[str, Callable[[], Any]]:
+        """Calls of the programs that unfinished phases need, but for the one they begin with."""
+        calls: dict[str, Callable[[], Any]] = {}
+        for phase in phases(self.plan):
+            if not self._is_finished(phase):
+                calls.setdefault(_program(phase), partial(self._train_nothing, phase))
+                calls.setdefault(_EVALUATION, self._evaluate_nothing)
+        return dict([*calls.items()][1:])
+
+    def _train_nothing(self, phase: Phase) -> None:
+        params = self.policy.init(jax.random.key(0))
+        run, state, hyper, curriculum = self._start(phase, params)
+        run.run(state, hyper, curriculum, 0)
+
+    def _evaluate_nothing(self) -> None:
+        player, window, devices = self._evaluated
+        params = self.policy.init(jax.random.key(0))
+        temperature = self.plan.evaluation.temperature
+        evaluate(player, params, 0, 1, 1, window, temperature=temperature, devices=devices)
+
+    def _is_finished(self, phase: Phase) -> bool:
+        return (self._folder_of(phase) / "measured.json").exists()
+
     def _run_phase(self, phase: Phase) -> None:
         folder = self._folder_of(phase)
-        if (folder / "measured.json").exists():
+        if self._is_finished(phase):
             self.progress.note(f"{_title(phase)}: finished before")
             return
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,42 +161,47 @@ class Runner:
         write_json(folder / "measured.json", content)
 
     def _train_phase(self, phase: Phase, folder: Path) -> tuple[Params, list[dict[str, Any]]]:
-        init_key, train_key = jax.random.split(_phase_key(phase))
         if phase.parent is None:
-            run, params = self.imitator, self.policy.init(init_key)
-            hyper = Hyper(learning_rate=self.plan.base.learning_rate, max_gradient=1.0)
-            tasks = self.plan.base_weights()
+            params = self.policy.init(jax.random.split(_phase_key(phase))[0])
         else:
-            run, hyper = self.learner, self.plan.hyper()
-            tasks = dict.fromkeys(self.plan.stage_tasks(phase.stages[-1]), 1.0)
-            params = load_policy(self._folder_of(phase.parent) / "checkpoints", run.actor.suite)[1]
-        updates = self._updates(phase)
-        advance = self.progress.start(_title(phase), updates)
+            path = self._folder_of(phase.parent) / "checkpoints"
+            params = load_policy(path, self.training_suite)[1]
+        advance = self.progress.start(_title(phase), self._updates(phase))
+        self._ahead.wait(_program(phase))
         state, log = train(
-            run,
-            run.start(params, train_key, updates),
-            hyper,
-            mixture(run.actor.suite, tasks),
+            *self._start(phase, params),
             folder,
             lambda update, metrics: advance(update, _remark(metrics)),
         )
         return state.params, self._curve(phase, log)
 
+    def _start(self, phase: Phase, params: Params) -> tuple[Run, Any, Hyper, Curriculum]:
+        """What is run in a phase that starts with `params`: see `train`."""
+        if phase.parent is None:
+            run, tasks = self.imitator, self.plan.base_weights()
+            hyper = Hyper(learning_rate=self.plan.base.learning_rate, max_gradient=1.0)
+        else:
+            run, hyper = self.learner, self.plan.hyper()
+            tasks = dict.fromkeys(self.plan.stage_tasks(phase.stages[-1]), 1.0)
+        key = jax.random.split(_phase_key(phase))[1]
+        state = run.start(params, key, self._updates(phase))
+        return run, state, hyper, mixture(run.actor.suite, tasks)
+
     def _measure(self, phase: Phase, params: Params) -> tuple[list[dict[str, Any]], dict[str, str]]:
         plan, suite = self.plan.evaluation, self.evaluation_suite
-        actor = Actor(self.policy, suite)
-        window = self.plan.evaluation_window()
+        player, window, devices = self._evaluated
         total = batches(plan.instances, plan.attempts, window) * len(suite)
         advance = self.progress.start(f"{_title(phase)}: evaluation", total)
+        self._ahead.wait(_EVALUATION)
         played = play_tasks(
-            actor,
+            player,
             params,
             plan.instances,
             plan.attempts,
             window,
             advance,
             temperature=plan.temperature,
-            devices=devices_for(window.rows),
+            devices=devices,
             first=plan.first,
         )
         rows, transcripts = [], {}
@@ -232,40 +274,14 @@ class Runner:
         write_json(self.folder / "transcripts.json", transcripts)
 
 
-def claim_folder(folder: Path, plan: dict[str, Any]) -> None:
-    """Makes `folder` the plan's own.
-
-    Raises:
-        ValueError: it holds another study, or files that are no study's.
-    """
-    path = folder / "plan.json"
-    if path.exists():
-        difference = _first_difference(read_json(path), plan)
-        if difference:
-            raise ValueError(
-                f"output folder {folder} holds another study: {difference}; "
-                "choose another folder or delete it"
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"output folder {folder} is not empty and holds no study")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, plan)
-
-
-def _first_difference(old: Any, new: Any, path: str = "") -> str:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in {**old, **new}:
-            found = _first_difference(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
-            if found:
-                return found
-        return ""
-    return "" if old == new else f"{path} is {old!r} there, {new!r} here"
-
-
 def _phase_key(phase: Phase) -> jax.Array:
     """A key that depends on the seed and the stages, not on the order of the phases."""
     return jax.random.fold_in(jax.random.key(phase.seed), crc32(phase.name.encode()))
+
+
+def _program(phase: Phase) -> str:
+    """What a phase is trained by."""
+    return "learner" if phase.parent else "imitator"
 
 
 def _title(phase: Phase) -> str:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int, Int32
 
 from jaxagent.text.vocabulary import NUMBERS, SPECIALS
 
@@ -225,6 +226,12 @@ class Schema:
         """int32[1 + max_args]: the command `name(*args)`."""
         index = self.verb_id(name)
         return self._row(index, self.verbs[index].args, args)
+
+    def widen(self, rows: Int[Array, "*n k"]) -> Int32[Array, "*n row"]:
+        """Facts or commands of fewer columns, padded with `NONE` to 1 + max_args."""
+        missing = 1 + self.max_args - rows.shape[-1]
+        padding = [(0, 0)] * (rows.ndim - 1) + [(0, missing)]
+        return jnp.pad(rows, padding, constant_values=NONE).astype(jnp.int32)
 
     def _row(self, index: int, spec: tuple[tuple[str, str], ...], args: tuple) -> jax.Array:
         if len(args) != len(spec):

@@ -7,7 +7,6 @@ from jaxtyping import Array, Int, Int32
 
 from jaxagent.envs.alfworld.state import State
 from jaxagent.envs.alfworld.words import FIRST_OBJECT, FIRST_RECEPTACLE, SCHEMA
-from jaxagent.text import NONE
 
 
 def place_names(state: State) -> Int32[Array, "places 2"]:
@@ -26,5 +25,4 @@ def rows(kinds: Int[Array, "*n"] | int, *names: Int[Array, "*n 2"]) -> Int32[Arr
     """Rows of these types of facts or verbs with these names, padded to the schema's width."""
     shape = names[0].shape[:-1]
     row = jnp.concatenate([jnp.broadcast_to(kinds, shape)[..., None], *names], axis=-1)
-    padding = [(0, 0)] * len(shape) + [(0, 1 + SCHEMA.max_args - row.shape[-1])]
-    return jnp.pad(row, padding, constant_values=NONE).astype(jnp.int32)
+    return SCHEMA.widen(row)

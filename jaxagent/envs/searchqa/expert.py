@@ -5,9 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Int32
 
-from jaxagent.envs.searchqa.messages import widen
 from jaxagent.envs.searchqa.state import BY_NICKNAME, State
-from jaxagent.envs.searchqa.words import ANSWER, SEARCH
+from jaxagent.envs.searchqa.words import ANSWER, SCHEMA, SEARCH
 
 
 def advise(state: State) -> Int32[Array, "row"]:
@@ -22,4 +21,4 @@ def advise(state: State) -> Int32[Array, "row"]:
     is_nickname = (question.kind == BY_NICKNAME) & (hop == 0)
     answer = jnp.stack([jnp.int16(ANSWER + 1), *question.answer, jnp.int16(-1)])
     search = jnp.where(is_nickname, by_nickname, by_name)
-    return widen(jnp.where(jnp.any(missing), search, answer)[None])[0]
+    return SCHEMA.widen(jnp.where(jnp.any(missing), search, answer)[None])[0]

@@ -6,9 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int32
 
 from jaxagent.envs.searchqa.chains import HOPS
-from jaxagent.envs.searchqa.messages import widen
 from jaxagent.envs.searchqa.state import BY_NICKNAME, State
-from jaxagent.envs.searchqa.words import ANSWER, HITS, SEARCH, STATEMENTS
+from jaxagent.envs.searchqa.words import ANSWER, HITS, SCHEMA, SEARCH, STATEMENTS
 
 _THINGS = HITS * STATEMENTS
 
@@ -29,7 +28,7 @@ def list_commands(
     things, is_thing = _things(state)
     pair = jnp.stack([question.subject, question.other])
     rows = [asked, other, _named(ANSWER + 1, pair), _named(SEARCH + 1, things)]
-    rows = jnp.concatenate([*map(widen, rows), widen(_named(ANSWER + 1, things))])
+    rows = jnp.concatenate([*map(SCHEMA.widen, rows), SCHEMA.widen(_named(ANSWER + 1, things))])
     masks = [
         question.relations >= 0,
         is_compared[None],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Int32
+from jaxtyping import Array, Int32
 
 from jaxagent.envs.searchqa.rules import Outcome
 from jaxagent.envs.searchqa.state import BY_NICKNAME, COMPARED, Documents, Question, State
 from jaxagent.envs.searchqa.words import HITS, SCHEMA, STATEMENTS
-from jaxagent.text import NONE, only_if
+from jaxagent.text import only_if
 
 
 def opening(question: Question) -> Int32[Array, "1 row"]:
@@ -39,7 +39,7 @@ def answer(state: State, outcome: Outcome) -> Int32[Array, "step row"]:
         [SCHEMA.fact_id(name) for name in ("RIGHT", "WRONG", "FAILED", "NO_DOCUMENTS")],
         SCHEMA.fact_id("NOT_EXECUTED"),
     )
-    last = widen(jnp.where(outcome.found, 0, verdict)[None, None])
+    last = SCHEMA.widen(jnp.where(outcome.found, 0, verdict)[None, None])
     return jnp.concatenate([only_if(outcome.found, found), last])
 
 
@@ -51,7 +51,7 @@ def pages(documents: Documents, hits: Int32[Array, "hits"]) -> Int32[Array, "row
     kinds = jnp.where(is_old, SCHEMA.fact_id("OUTDATED"), SCHEMA.fact_id("STATES"))
     heads = _column("DOCUMENT", jnp.arange(1, HITS + 1), title)
     told = jnp.concatenate([kinds[..., None], relation[..., None], thing], axis=-1)
-    told = only_if(relation >= 0, widen(told))
+    told = only_if(relation >= 0, SCHEMA.widen(told))
     aliases = only_if(nickname >= 0, _column("NICKNAMED", nickname))
     rows = jnp.concatenate([heads[:, None], told, aliases[:, None]], axis=1)
     return only_if(hits >= 0, rows).reshape(-1, rows.shape[-1])
@@ -61,10 +61,4 @@ def _column(name: str, *args: Array) -> Int32[Array, "n row"]:
     """A fact for every row of its arguments."""
     columns = [arg.reshape(len(args[0]), -1) for arg in args]
     kinds = jnp.full((len(args[0]), 1), SCHEMA.fact_id(name))
-    return widen(jnp.concatenate([kinds, *columns], axis=1))
-
-
-def widen(rows: Int[Array, "*n k"]) -> Int32[Array, "*n row"]:
-    """Rows padded with `NONE` to the schema's width."""
-    padding = [(0, 0)] * (rows.ndim - 1) + [(0, 1 + SCHEMA.max_args - rows.shape[-1])]
-    return jnp.pad(rows, padding, constant_values=NONE).astype(jnp.int32)
+    return SCHEMA.widen(jnp.concatenate([kinds, *columns], axis=1))

@@ -50,7 +50,7 @@ def recipe_rows(schema: Schema, recipes: Recipes) -> Int32[Array, "rows row"]:
     tails = jnp.concatenate(
         [jnp.full((shape[0], shape[1] - 1, 1), schema.fact_id("AND")), columns[:, 1:]], axis=-1
     )
-    rows = jnp.concatenate([_widen(schema, heads)[:, None], _widen(schema, tails)], axis=1)
+    rows = jnp.concatenate([schema.widen(heads)[:, None], schema.widen(tails)], axis=1)
     return only_if(recipes.ingredients >= 0, rows).reshape(-1, rows.shape[-1])
 
 
@@ -65,7 +65,7 @@ def member_rows(
     first = schema.first_of("item")
     types = jnp.full(LISTED_MEMBERS, schema.fact_id("MEMBER"))
     rows = jnp.stack([types, first + recipes.output[chosen], first + groups[chosen]], axis=-1)
-    return only_if((needed & ~again)[chosen], _widen(schema, rows))
+    return only_if((needed & ~again)[chosen], schema.widen(rows))
 
 
 def answer(
@@ -91,7 +91,7 @@ def answer(
     failed = outcome.not_found | outcome.not_enough | outcome.no_recipe
     count = jnp.clip(outcome.count, 0, NUMBERS - 1).astype(jnp.int32)
     first = jnp.where(counted, count, jnp.where(failed, named, NONE))
-    head = _widen(schema, jnp.stack([kind, first, jnp.where(counted, named, NONE)])[None])
+    head = schema.widen(jnp.stack([kind, first, jnp.where(counted, named, NONE)])[None])
     return jnp.concatenate([head, only_if(outcome.listed, holdings(schema, state))])
 
 
@@ -104,7 +104,7 @@ def holdings(schema: Schema, state: State) -> Int32[Array, "listed row"]:
     counts = jnp.minimum(state.counts[:LISTED_HOLDINGS], NUMBERS - 1).astype(jnp.int32)
     types = jnp.full(LISTED_HOLDINGS, schema.fact_id("HOLDS"))
     rows = jnp.stack([types, counts, schema.first_of("item") + items], axis=-1)
-    return only_if(items >= 0, _widen(schema, rows))
+    return only_if(items >= 0, schema.widen(rows))
 
 
 def craft_rows(
@@ -119,7 +119,7 @@ def craft_rows(
         [schema.verb_id("craft_1") - 1 + number, recipes.output_count, first + recipes.output],
         axis=-1,
     ).astype(jnp.int32)
-    return _widen(schema, jnp.concatenate([head, pairs.reshape(*number.shape, -1)], axis=-1))
+    return schema.widen(jnp.concatenate([head, pairs.reshape(*number.shape, -1)], axis=-1))
 
 
 def get_rows(
@@ -129,11 +129,4 @@ def get_rows(
     counts = jnp.clip(counts, 0, NUMBERS - 1)
     verbs = jnp.full(items.shape, schema.verb_id("get"))
     row = jnp.stack([verbs, counts, schema.first_of("item") + items], axis=-1)
-    return _widen(schema, row.astype(jnp.int32))
-
-
-def _widen(schema: Schema, rows: Int[Array, "*n k"]) -> Int32[Array, "*n row"]:
-    """Rows padded with `NONE` to the schema's width."""
-    missing = 1 + schema.max_args - rows.shape[-1]
-    padding = [(0, 0)] * (rows.ndim - 1) + [(0, missing)]
-    return jnp.pad(rows, padding, constant_values=NONE).astype(jnp.int32)
+    return schema.widen(row.astype(jnp.int32))

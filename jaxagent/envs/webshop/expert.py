@@ -26,7 +26,6 @@ from jaxagent.envs.webshop.words import (
     NEXT,
     OPEN,
     PREV,
-    QUERY,
     READ_DESCRIPTION,
     READ_FEATURES,
     SCHEMA,
@@ -90,7 +89,7 @@ def wished_words(goal: Goal) -> Int32[Array, "query"]:
 def ask(words: Int32[Array, "query"]) -> Int32[Array, "row"]:
     """The command to search for these words, -1 behind."""
     row = jnp.concatenate([jnp.sum(words >= 0)[None], jnp.where(words >= 0, words + NUMBERS, NONE)])
-    return jnp.pad(row, (0, SCHEMA.max_args - QUERY), constant_values=NONE).astype(jnp.int32)
+    return SCHEMA.widen(row)
 
 
 def plain(verb: int) -> Int32[Array, "row"]:

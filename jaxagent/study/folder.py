@@ -1,0 +1,39 @@
+"""The output folder of a study, which holds that study and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jaxagent.study.files import read_json, write_json
+
+
+def claim_folder(folder: Path, plan: dict[str, Any]) -> None:
+    """Makes `folder` the plan's own.
+
+    Raises:
+        ValueError: it holds another study, or files that are no study's.
+    """
+    path = folder / "plan.json"
+    if path.exists():
+        difference = _first_difference(read_json(path), plan)
+        if difference:
+            raise ValueError(
+                f"output folder {folder} holds another study: {difference}; "
+                "choose another folder or delete it"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"output folder {folder} is not empty and holds no study")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, plan)
+
+
+def _first_difference(old: Any, new: Any, path: str = "") -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            found = _first_difference(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
+            if found:
+                return found
+        return ""
+    return "" if old == new else f"{path} is {old!r} there, {new!r} here"
