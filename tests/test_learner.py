@@ -158,6 +158,7 @@ def test_a_penalty_is_taken_off_the_reward_of_invalid_actions_alone(school):
     assert float(trajectory.turns.reward.sum()) == 1.0
 
 
+@pytest.mark.slow
 def test_kl_from_the_base_policy_is_zero_at_first_and_grows():
     actor = make_actor(["read/easy"])
     algorithm, hyper = ALGORITHMS["ppo-kl"]

@@ -247,6 +247,7 @@ def test_counterfactual_denies_what_is_asked_and_nothing_else() -> None:
     assert agree == total > 1000
 
 
+@pytest.mark.slow
 @each_environment
 def test_instances_differ(env: SearchQA) -> None:
     start = games(env, "hard").start

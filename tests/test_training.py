@@ -17,6 +17,7 @@ from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.curriculum import mixture
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.rollout import Window
+from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.training import Stopped, train
 
@@ -67,3 +68,18 @@ def test_what_is_no_checkpoint_is_named(tmp_path, run):
         load_policy(tmp_path / "nothing", suite)
     with pytest.raises(ValueError, match="holds no checkpoint"):
         load_policy(tmp_path, suite)
+
+
+def test_programs_ahead_are_called_in_order_and_fail_where_they_are_needed():
+    called = []
+
+    def fail():
+        raise ValueError("no such program")
+
+    ahead = Ahead()
+    ahead.wait("first")  # nothing to wait for
+    ahead.start({"first": lambda: called.append(1), "bad": fail, "last": lambda: called.append(2)})
+    ahead.wait("last")
+    assert called == [1, 2]
+    with pytest.raises(ValueError, match="no such program"):
+        ahead.wait("bad")

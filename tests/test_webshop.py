@@ -88,6 +88,7 @@ def test_models_of_a_line_differ_in_one_thing() -> None:
     assert (sum(part.astype(int) for part in parts) == 1).mean() > 0.7
 
 
+@pytest.mark.slow
 @each_environment
 @each_level
 def test_products_are_whole(env: WebShop, level: str) -> None:
