@@ -35,6 +35,7 @@ from jaxagent.envs.babyai.state import (
     State,
     front,
     objects_at,
+    settled,
 )
 
 _SECOND_PART = np.arange(4) >= 2
@@ -46,7 +47,8 @@ def verify(state: State, action: jax.Array) -> Progress:
     kind = state.mission.kind
     hit = ((kind == GO_TO) & gone) | ((kind == PICK_UP) & taken)
     hit |= ((kind == PUT_NEXT) & put) | ((kind == OPEN_IT) & opened)
-    return _advance(state.mission, state.progress, state.agent, hit, _wrong(state, action) & ~hit)
+    hit, wrong = settled((hit, _wrong(state, action) & ~hit))
+    return _advance(state.mission, state.progress, state.agent, hit, wrong)
 
 
 def verify_move(state: State, agent: Agent, progress: Progress) -> Progress:
@@ -66,7 +68,7 @@ def counting(mission: Mission, done: Bool[Array, "4"]) -> Bool[Array, "4"]:
 
 def _events(state: State, action: jax.Array) -> tuple[jax.Array, ...]:
     """For every clause, whether its objects were gone to, taken, put down or opened: bool[4]."""
-    faced, carries = front(state.agent), state.agent.carries
+    faced, carries = settled(front(state.agent)), state.agent.carries
     index = jnp.arange(state.kind.shape[0])
     first, before = state.mission.first, state.progress.carried
     gone = _any(first & objects_at(state.recorded, faced))
