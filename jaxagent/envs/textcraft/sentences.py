@@ -34,10 +34,10 @@ _TERSE = {
 }
 
 _PROSE = {
-    "RECIPE": ". craft {output_count} {output} using {count} {ingredient}",
+    "RECIPE": "* craft {output_count} {output} using {count} {ingredient}",
     "AND": ", {count} {ingredient}",
-    "MEMBER": ". any {item} counts as {group}",
-    "GOAL": ". goal : craft {item} .",
+    "MEMBER": "* any {item} counts as {group}",
+    "GOAL": "* goal : craft {item} .",
     "CRAFTED": "crafted {count} {item} .",
     "GOT": "got {count} {item} .",
     "CARRYING": "inventory :",
