@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import jax
 import numpy as np
@@ -83,3 +84,20 @@ def test_programs_ahead_are_called_in_order_and_fail_where_they_are_needed():
     assert called == [1, 2]
     with pytest.raises(ValueError, match="no such program"):
         ahead.wait("bad")
+    ahead.stop()
+
+
+def test_programs_ahead_are_not_begun_once_stopped():
+    called, begun, going_on = [], threading.Event(), threading.Event()
+
+    def first():
+        begun.set()
+        assert going_on.wait(10)
+        called.append(1)
+
+    ahead = Ahead()
+    ahead.start({"first": first, "second": lambda: called.append(2)})
+    assert begun.wait(10)
+    threading.Timer(0.1, going_on.set).start()
+    ahead.stop()
+    assert called == [1]

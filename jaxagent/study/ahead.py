@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from threading import Thread
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 
@@ -12,23 +11,23 @@ class Ahead:
     """Calls that are made for what compiling them leaves behind, one after another."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, Future[None]] = {}
+        self._thread: Executor | None = None
+        self._calls: dict[str, Future[Any]] = {}
 
     def start(self, calls: Mapping[str, Callable[[], Any]]) -> None:
-        """Begins to make these calls, in their order, in a thread that does not outlive others."""
-        self._calls = {name: Future() for name in calls}
-        Thread(target=self._make, args=(dict(calls),), daemon=True).start()
+        """Begins to make these calls, in their order, in a thread."""
+        self._thread = thread = ThreadPoolExecutor(1, "ahead")
+        self._calls = {name: thread.submit(call) for name, call in calls.items()}
 
     def wait(self, name: str) -> None:
         """Returns once the call of this name, if there is one, is over; raises what it raised."""
         if name in self._calls:
             self._calls[name].result()
 
-    def _make(self, calls: Mapping[str, Callable[[], Any]]) -> None:
-        for name, call in calls.items():
-            try:
-                call()
-            except BaseException as error:  # it is raised where the program is needed
-                self._calls[name].set_exception(error)
-            else:
-                self._calls[name].set_result(None)
+    def stop(self) -> None:
+        """Begins no further call, and returns once the present one is over.
+
+        A thread that still compiles when Python ends would abort the process.
+        """
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)

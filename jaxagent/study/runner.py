@@ -75,9 +75,12 @@ class Runner:
         """
         claim_folder(self.folder, as_json(self.plan))
         self._ahead.start(self._needed_later())
-        for phase in phases(self.plan):
-            self._run_phase(phase)
-            self._collect()
+        try:
+            for phase in phases(self.plan):
+                self._run_phase(phase)
+                self._collect()
+        finally:
+            self._ahead.stop()
         return report.build(self.folder)
 
     @cached_property
