@@ -618,8 +618,11 @@ def is_spelt(language: Language, command, tokens, spoken: Voice) -> jax.Array:
     return (command[0] == INVALID) | jnp.all(same)
 
 
-def random_turn(environment, language, table, params, spoken, before, key):
-    """One random action; what it did, and whether all was as it should be."""
+def random_turn(environment, language, table, params, spoken, start, before, key):
+    """One random action; what it did, and whether all was as it should be.
+
+    An ended episode begins again at `start`: little can go wrong after the end.
+    """
     state, rows, mask = before
     pick_key, miss_key = jax.random.split(key)
     _, step_limit, action_limit = limits_of(environment, language)
@@ -638,7 +641,8 @@ def random_turn(environment, language, table, params, spoken, before, key):
         "message": is_message(language, *message, step_limit),
         "one error": jnp.sum(jnp.asarray(language.errors)[0, after.facts[:, 0]]) <= 1,
     }
-    return (after.state, *valid), (command[0] != INVALID, fine)
+    onward = jax.tree.map(partial(jnp.where, after.terminated), start, (after.state, *valid))
+    return onward, (command[0] != INVALID, fine)
 
 
 def random_play(environment, language, table, turns, key, params, spoken):
@@ -647,8 +651,8 @@ def random_play(environment, language, table, turns, key, params, spoken):
     reset_key, walk_key = jax.random.split(key)
     state, facts = environment.reset(reset_key, params)
     opened = language.say(facts, spoken, first_limit + 8)
-    turn = partial(random_turn, environment, language, table, params, spoken)
     start = (state, *environment.valid_commands(state, params))
+    turn = partial(random_turn, environment, language, table, params, spoken, start)
     _, (read, fine) = jax.lax.scan(turn, start, jax.random.split(walk_key, turns))
     fine = jax.tree.map(jnp.all, fine)
     fine["first"] = is_message(language, *opened, first_limit) & facts_are_allowed(table, facts)
