@@ -17,7 +17,7 @@ from jaxagent.rl.evaluation import Outcome, evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.loss import Weights
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 
 __version__ = "0.1.0"
 

@@ -14,7 +14,7 @@ from jaxagent.envs.environment import SPLITS, Environment
 from jaxagent.envs.registry import ENVIRONMENTS
 from jaxagent.rl.evaluation import Outcome, evaluate
 from jaxagent.rl.imitation import Expert
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 
 ROWS = 256
 """Episodes side by side."""

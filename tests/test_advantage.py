@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from jaxagent.envs import Message
-from jaxagent.rl.advantage import generalised_advantage, normalise, turn_advantage, word_advantage
+from jaxagent.rl.advantage import (
+    bilevel_advantage,
+    generalised_advantage,
+    normalise,
+    return_advantage,
+    token_advantage,
+    turn_advantage,
+)
 from jaxagent.rl.trajectory import Turn
 
 GAMMA, LAM = 0.9, 0.8
@@ -40,8 +47,15 @@ def make_turns(seed: int = 0, turns: int = 12, action: int = 4) -> tuple[Turn, n
         success=zeros > 0,
         invalid=zeros > 0,
         expert=zeros > 0,
+        anchor=zeros.astype(np.uint32),
     )
     return jax.tree.map(jnp.asarray, record), np.float32(rng.normal())
+
+
+def on_last_words(turns: Turn) -> jax.Array:
+    """The reward of every turn on the last word of its action."""
+    last = jnp.arange(turns.action.shape[1]) == turns.action_length[:, None] - 1
+    return jnp.where(last, turns.reward[:, None], 0.0)
 
 
 def reference_turns(turns: Turn, final: float) -> np.ndarray:
@@ -85,7 +99,7 @@ def reference_words(turns: Turn, final: float) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(8))
 def test_turn_advantage_is_the_plain_loop(seed):
     turns, final = make_turns(seed)
-    advantage, target = turn_advantage(turns, final, GAMMA, LAM)
+    advantage, target = turn_advantage(turns, on_last_words(turns), final, GAMMA, LAM)
     expected = reference_turns(turns, float(final))
     acted = np.asarray(turns.action_length) > 0
     np.testing.assert_allclose(np.asarray(advantage[:, 0])[acted], expected[acted], atol=1e-5)
@@ -93,9 +107,39 @@ def test_turn_advantage_is_the_plain_loop(seed):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_word_advantage_is_the_plain_loop(seed):
+def test_bilevel_advantage_is_the_plain_loop(seed):
     turns, final = make_turns(seed)
-    advantage, target = word_advantage(turns, final, GAMMA, LAM)
+    advantage, target = bilevel_advantage(turns, on_last_words(turns), final, GAMMA, LAM)
+    returns = reference_turns(turns, float(final)) + np.asarray(turns.value)[:, 0]
+    expected, value = np.zeros(turns.value.shape), np.asarray(turns.value)
+    for t, length in enumerate(np.asarray(turns.action_length)):
+        following = 0.0
+        for i in reversed(range(length)):
+            after = returns[t] if i == length - 1 else value[t, i + 1]
+            following = after - value[t, i] + LAM * following * (i < length - 1)
+            expected[t, i] = following
+    said = np.asarray(turns.spoken)
+    np.testing.assert_allclose(np.asarray(advantage)[said], expected[said], atol=1e-5)
+    np.testing.assert_allclose(target - turns.value, advantage, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_return_advantage_is_the_discounted_sum_to_the_end_of_the_episode(seed):
+    turns, final = make_turns(seed)
+    advantage, _ = return_advantage(turns, on_last_words(turns), final, GAMMA, LAM)
+    total = 0.0
+    for t in reversed(range(len(turns.reward))):
+        if turns.closing[t]:
+            continue
+        ends = bool(turns.terminated[t] | turns.truncated[t])
+        total = float(turns.reward[t]) + (0.0 if ends else GAMMA * total)
+        np.testing.assert_allclose(advantage[t, : int(turns.action_length[t])], total, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_token_advantage_is_the_plain_loop(seed):
+    turns, final = make_turns(seed)
+    advantage, target = token_advantage(turns, on_last_words(turns), final, GAMMA, LAM)
     said = np.asarray(turns.spoken)
     expected = reference_words(turns, float(final))
     np.testing.assert_allclose(np.asarray(advantage)[said], expected[said], atol=1e-5)
@@ -105,7 +149,7 @@ def test_word_advantage_is_the_plain_loop(seed):
 def test_no_discount_no_value_gives_the_sum_of_rewards():
     turns, _ = make_turns(3)
     turns = turns.replace(value=jnp.zeros_like(turns.value))
-    advantage, _ = word_advantage(turns, jnp.float32(0), 1.0, 1.0)
+    advantage, _ = token_advantage(turns, on_last_words(turns), jnp.float32(0), 1.0, 1.0)
     total = 0.0
     for t in reversed(range(len(turns.reward))):
         if turns.closing[t]:
@@ -119,11 +163,11 @@ def test_values_of_unsaid_words_do_not_matter():
     turns, final = make_turns(5)
     said = turns.spoken | (jnp.arange(turns.value.shape[1]) == 0)
     poisoned = turns.replace(value=jnp.where(said, turns.value, 1e6))
-    for estimate in (turn_advantage, word_advantage):
-        plain = estimate(turns, final, GAMMA, LAM)[0]
+    for estimate in (turn_advantage, token_advantage, bilevel_advantage, return_advantage):
+        plain = estimate(turns, on_last_words(turns), final, GAMMA, LAM)[0]
+        other = estimate(poisoned, on_last_words(turns), final, GAMMA, LAM)[0]
         np.testing.assert_array_equal(
-            np.where(turns.spoken, estimate(poisoned, final, GAMMA, LAM)[0], 0),
-            np.where(turns.spoken, plain, 0),
+            np.where(turns.spoken, other, 0), np.where(turns.spoken, plain, 0)
         )
 
 
@@ -132,15 +176,15 @@ def test_truncation_is_bootstrapped_and_termination_is_not():
     for t in np.flatnonzero(np.asarray(turns.truncated))[:-1]:
         moved = turns.replace(value=turns.value.at[t + 1, 0].add(1.0))
         difference = (
-            turn_advantage(moved, final, GAMMA, LAM)[0]
-            - turn_advantage(turns, final, GAMMA, LAM)[0]
+            turn_advantage(moved, on_last_words(moved), final, GAMMA, LAM)[0]
+            - turn_advantage(turns, on_last_words(turns), final, GAMMA, LAM)[0]
         )
         np.testing.assert_allclose(difference[t, 0], GAMMA, atol=1e-5)
     for t in np.flatnonzero(np.asarray(turns.terminated))[:-1]:
         moved = turns.replace(value=turns.value.at[t + 1].add(1.0))
         difference = (
-            turn_advantage(moved, final, GAMMA, LAM)[0]
-            - turn_advantage(turns, final, GAMMA, LAM)[0]
+            turn_advantage(moved, on_last_words(moved), final, GAMMA, LAM)[0]
+            - turn_advantage(turns, on_last_words(turns), final, GAMMA, LAM)[0]
         )
         np.testing.assert_array_equal(difference[: t + 1], 0.0)
 

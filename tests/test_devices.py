@@ -16,7 +16,7 @@ from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 
 TASK = "read/easy"
 WINDOW = Window(rows=64, turns=6, context=32)

@@ -14,11 +14,12 @@ from jaxagent.envs import draw_pool, make_suite
 from jaxagent.models import ModelConfig, Policy, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.imitation import Expert
-from jaxagent.rl.learner import word_outputs
 from jaxagent.rl.minibatch import gather_minibatch, over_minibatches, shuffled_rows
+from jaxagent.rl.outputs import word_outputs
 from jaxagent.rl.packing import GROUP, OPEN, pack
-from jaxagent.rl.rollout import Window, rollout
+from jaxagent.rl.rollout import rollout
 from jaxagent.rl.trajectory import turn_lengths
+from jaxagent.rl.window import Window
 
 WINDOW = Window(rows=6, turns=9, context=40)
 TASKS = ("remember/easy", "read/easy+prose", "delayed/easy+renamed+call", "remember/easy+swapped")
@@ -275,3 +276,45 @@ def test_slips_change_one_argument_for_one_of_its_category(actor, pool):
 def test_a_context_that_cannot_hold_an_opening_is_refused(actor):
     with pytest.raises(ValueError, match="context=8: an opening of up to"):
         Window(context=8).check(actor.suite)
+
+
+def test_rows_of_a_group_play_the_same_instances_and_other_groups_others(actor):
+    suite = actor.suite
+    window = Window(rows=6, turns=12, context=40, group=3, whole=True, anchors=True)
+    pool = draw_pool(jax.random.key(5), suite, jnp.ones(len(TASKS)), 16)
+    play = jax.jit(partial(rollout, Expert(suite, 0.4), window=window))
+    turns = jax.tree.map(np.asarray, play({}, pool, jax.random.key(2)).turns)
+    dealt = [turns.entry[row][turns.fresh[row]] for row in range(6)]
+    for first in (0, 3):
+        shortest = min(len(dealt[row]) for row in range(first, first + 3))
+        assert shortest > 1
+        for row in range(first + 1, first + 3):
+            np.testing.assert_array_equal(dealt[row][:shortest], dealt[first][:shortest])
+    every = [entry for row in (0, 3) for entry in dealt[row]]
+    assert len(set(every)) == len(every)
+    opened = turns.anchor[turns.fresh]
+    expected = jax.vmap(suite.fingerprint)(pool.instances)[turns.entry[turns.fresh]]
+    np.testing.assert_array_equal(opened, expected)
+
+
+def test_whole_episodes_are_begun_only_where_they_can_end(actor):
+    """A row rests once its next episode might not end; no turn is only read, none is cut off."""
+    suite = actor.suite
+    window = Window(rows=6, turns=7, context=40, whole=True)
+    pool = draw_pool(jax.random.key(6), suite, jnp.ones(len(TASKS)), 24)
+    play = jax.jit(partial(rollout, Expert(suite, 0.4), window=window))
+    turns = jax.tree.map(np.asarray, play({}, pool, jax.random.key(2)).turns)
+    ended, acted = turns.terminated | turns.truncated, turns.action_length > 0
+    assert not turns.closing.any()
+    for row in range(window.rows):
+        assert turns.fresh[row].sum() == ended[row].sum()
+        last = np.flatnonzero(acted[row])[-1]
+        assert ended[row, last] and acted[row, : last + 1].all()
+        assert not (turns.fresh | turns.invalid)[row, last + 1 :].any()
+        for t in np.flatnonzero(turns.fresh[row]):
+            assert window.turns - t >= suite.turn_limits[turns.task[row, t]]
+    assert not acted.all()
+    with pytest.raises(ValueError, match="turns=2: whole episodes of up to 3 turns"):
+        Window(rows=6, turns=2, context=40, whole=True).check(suite)
+    with pytest.raises(ValueError, match="rows=6: expected a multiple of group=4"):
+        Window(rows=6, group=4)

@@ -17,7 +17,7 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.curriculum import mixture
 from jaxagent.rl.learner import Learner
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.training import Stopped, train

@@ -83,3 +83,13 @@ def deal(
     """
     rank = jnp.cumsum(done) - 1
     return (dealt + jnp.maximum(rank, 0)) % size, dealt + jnp.sum(done)
+
+
+def deal_groups(episodes: Int[Array, " rows"], group: int, size: int) -> Int[Array, " rows"]:
+    """Pool entries that the rows of a group share, by the episodes that each row was dealt before.
+
+    The j-th episode of all rows of a group is of the same entry; other groups have others, as long
+    as the pool lasts.
+    """
+    groups = len(episodes) // group
+    return (jnp.arange(len(episodes)) // group + episodes * groups) % size

@@ -158,6 +158,10 @@ class Suite:
         """Commands that have an effect now, and which rows count."""
         return self._dispatch([world.list_valid for world in self._worlds], instance)[1]
 
+    def fingerprint(self, instance: Instance) -> UInt32[Array, ""]:
+        """Hash of the state of the instance's world."""
+        return self._dispatch([world.fingerprint for world in self._worlds], instance)[1]
+
     def write(self, instance: Instance, command: Int[Array, " row"]) -> Message:
         """The words of a command, of `action_tokens`."""
         voice = self.voice(instance.task)

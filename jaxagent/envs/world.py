@@ -121,6 +121,11 @@ class World:
         commands, mask = self.environment.valid_commands(state, self._params(task))
         return None, (self._wide(commands), mask)
 
+    def fingerprint(self, state: State, task: Int[Array, ""]) -> tuple[None, UInt32[Array, ""]]:
+        """Hash of the state."""
+        del task
+        return None, self.environment.fingerprint(state)
+
     def blank_state(self) -> State:
         """A state of zeros, for rows that play in another world."""
         shapes = jax.eval_shape(

@@ -1,8 +1,12 @@
-"""Advantages: how much better the return was than expected, per turn or per word.
+"""Advantages: how much better the return was than expected, per turn or per token.
 
-Both are one recursion over the *compressed* sequence of a row, which holds only what the policy
-said: values of words it was told are never bootstrapped through. A reward stands on the last word
-of its turn. Truncation and the end of the rollout are bootstrapped, only termination is an end.
+All are one recursion over the *compressed* sequence of a row, which holds only what the policy
+said: values of words it was told are never bootstrapped through. The reward of an action stands on
+its last word. Those with a critic bootstrap truncation and the end of the rollout: only termination
+is an end. The return without one has nothing to bootstrap with.
+
+Every estimator is for one row and returns advantages and value targets [turns, action], of no
+meaning behind `action_length`.
 """
 
 from __future__ import annotations
@@ -14,6 +18,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.rl.trajectory import Turn
+
+Grid = Float[Array, "turns action"]
+Credit = tuple[Grid, Grid]
 
 
 def generalised_advantage(
@@ -49,61 +56,107 @@ def generalised_advantage(
 
 def turn_advantage(
     turns: Turn,
+    reward: Grid,
     final_value: Float[Array, ""],
     gamma: jax.typing.ArrayLike,
     lam: jax.typing.ArrayLike,
-) -> tuple[Float[Array, "turns action"], Float[Array, "turns action"]]:
-    """Advantages of one row's turns, given to all their words, and the returns to be expected.
+) -> Credit:
+    """Advantages of turns, given to all their words, and the returns to be expected.
 
     The value of a turn is read before its first word; γ and λ count turns. The value target of
     every word is the turn's return.
 
-    Returns:
-        Advantages and value targets [turns, action], of no meaning behind `action_length`.
+    Args:
+        turns: of one row.
+        reward: of every word.
+        final_value: return expected behind the last turn.
+        gamma: discount.
+        lam: decay.
     """
     value = turns.value[:, 0]
     advantage = generalised_advantage(
-        reward=turns.reward,
+        reward=jnp.sum(reward, axis=1),
         value=value,
         next_value=_value_after(turns, final_value),
         discount=jnp.full_like(value, gamma),
         decay=jnp.asarray(lam) * _goes_on(turns),
         present=turns.action_length > 0,
     )
-    shape = turns.value.shape
-    target = advantage + value
-    return jnp.broadcast_to(advantage[:, None], shape), jnp.broadcast_to(target[:, None], shape)
+    return _to_words(advantage, turns), _to_words(advantage + value, turns)
 
 
-def word_advantage(
+def token_advantage(
     turns: Turn,
+    reward: Grid,
     final_value: Float[Array, ""],
     gamma: jax.typing.ArrayLike,
     lam: jax.typing.ArrayLike,
-) -> tuple[Float[Array, "turns action"], Float[Array, "turns action"]]:
-    """Advantages and value targets of every word of one row; γ and λ count turns.
+) -> Credit:
+    """Advantages and value targets of every word; γ and λ count turns.
 
     Inside a turn both are 1: the words of one action are a single decision, told in parts.
     """
-    shape, flat = turns.value.shape, turns.value.size
-    words = jnp.arange(shape[1])
-    last = words == turns.action_length[:, None] - 1
+    last = _last_words(turns)
     following = jnp.roll(turns.value, -1, axis=1)
-    value_after = jnp.where(last, _value_after(turns, final_value)[:, None], following)
+    after = jnp.where(last, _value_after(turns, final_value)[:, None], following)
     decay = jnp.where(last, lam * _goes_on(turns)[:, None], 1.0)
-    advantage = generalised_advantage(
-        reward=jnp.where(last, turns.reward[:, None], 0.0).reshape(flat),
-        value=turns.value.reshape(flat),
-        next_value=value_after.reshape(flat),
-        discount=jnp.where(last, gamma, 1.0).reshape(flat),
-        decay=decay.reshape(flat),
-        present=turns.spoken.reshape(flat),
-    ).reshape(shape)
+    advantage = _over_words(turns, reward, after, jnp.where(last, gamma, 1.0), decay)
     return advantage, advantage + turns.value
 
 
-ADVANTAGES = {"turn": turn_advantage, "word": word_advantage}
-"""Advantage estimators by name, each for one row."""
+def bilevel_advantage(
+    turns: Turn,
+    reward: Grid,
+    final_value: Float[Array, ""],
+    gamma: jax.typing.ArrayLike,
+    lam: jax.typing.ArrayLike,
+) -> Credit:
+    """Bi-level estimation: over turns first, then over the words of each turn by itself.
+
+    The second pass takes the return of the turn for the reward of its last word (RAGEN, arXiv
+    2504.20073, and VAGEN). Ends of turns are those of the actions, whatever the rewards; λ decays
+    over words too.
+    """
+    _, target = turn_advantage(turns, reward, final_value, gamma, lam)
+    last = _last_words(turns)
+    following = jnp.where(last, 0.0, jnp.roll(turns.value, -1, axis=1))
+    returns = jnp.where(last, target, 0.0)
+    decay = jnp.where(last, 0.0, lam)
+    advantage = _over_words(turns, returns, following, jnp.ones_like(returns), decay)
+    return advantage, advantage + turns.value
+
+
+def return_advantage(
+    turns: Turn,
+    reward: Grid,
+    final_value: Float[Array, ""],
+    gamma: jax.typing.ArrayLike,
+    lam: jax.typing.ArrayLike,
+) -> Credit:
+    """The discounted sum of rewards from each turn on, without a critic (REINFORCE).
+
+    An episode that is cut ends like any other: what it might have got is not known.
+    """
+    del final_value, lam
+    zeros = jnp.zeros_like(turns.value[:, 0])
+    returns = generalised_advantage(
+        reward=jnp.sum(reward, axis=1),
+        value=zeros,
+        next_value=zeros,
+        discount=jnp.full_like(zeros, gamma),
+        decay=_goes_on(turns).astype(jnp.float32),
+        present=turns.action_length > 0,
+    )
+    return _to_words(returns, turns), _to_words(returns, turns)
+
+
+ESTIMATORS: dict[str, Callable[..., Credit]] = {
+    "turn": turn_advantage,
+    "token": token_advantage,
+    "bi-level": bilevel_advantage,
+    "return": return_advantage,
+}
+"""Estimators of one row's advantages by name; `jaxagent.rl.group` compares rows."""
 
 
 def normalise(
@@ -133,6 +186,20 @@ def normalise(
     centred = advantage - (total(advantage) / count)[group]
     deviation = jnp.sqrt(total(jnp.square(centred)) / count)
     return centred / (deviation[group] + 1e-6)
+
+
+def _over_words(turns: Turn, reward: Grid, after: Grid, discount: Grid, decay: Grid) -> Grid:
+    """The recursion over all words of the row, told one behind the other."""
+    each = (reward, turns.value, after, discount, decay, turns.spoken)
+    return generalised_advantage(*(x.reshape(-1) for x in each)).reshape(turns.value.shape)
+
+
+def _to_words(each: Float[Array, " turns"], turns: Turn) -> Grid:
+    return jnp.broadcast_to(each[:, None], turns.value.shape)
+
+
+def _last_words(turns: Turn) -> Bool[Array, "turns action"]:
+    return jnp.arange(turns.value.shape[1]) == turns.action_length[:, None] - 1
 
 
 def _value_after(turns: Turn, final_value: jax.Array) -> jax.Array:

@@ -2,42 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import flax.struct
 import jax
-import optax
 
-from jaxagent.rl.advantage import ADVANTAGES
-from jaxagent.rl.loss import Scalar, Weights
+from jaxagent.rl.loss import OBJECTIVES, RATIOS, SAMPLED_KL, Scalar, Weights
+from jaxagent.rl.window import Window
+
+GROUP_ADVANTAGES = ("group", "leave-one-out", "anchor")
+"""Advantages that compare the attempts of a group at one instance."""
+
+BOOTSTRAPPED = ("turn", "token", "bi-level")
+"""Advantages with a critic, which tells what an episode that is cut would still have got."""
+
+ADVANTAGES = (*BOOTSTRAPPED, "return", *GROUP_ADVANTAGES)
+NORMALISATIONS = ("environment", "batch", "group", "none")
+AGGREGATIONS = (
+    "token-mean",
+    "seq-mean-token-mean",
+    "seq-mean-token-sum",
+    "seq-mean-token-sum-norm",
+)
+DIVERGENCES = ("none", "exact", *SAMPLED_KL)
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """The static parts of an update.
+    """The static parts of an update, which can be combined freely.
 
     Attributes:
-        advantage: unit of credit, `turn` or `word`.
+        advantage: with a critic, generalised estimation over turns (`turn`), over tokens (`token`)
+            or over both (`bi-level`); without, the return from each turn on (`return`), or of an
+            episode compared with its `group`, with the others of it (`leave-one-out`), or also
+            turn by turn with those in the same state (`anchor`).
+        normalisation: of advantages to mean 0 and deviation 1 over each `environment`'s part of
+            the batch or over the whole `batch`; to the deviation of their `group`; or `none`.
+        group: attempts at one instance, played by neighbouring rows.
+        drop_decided: leave out groups whose attempts all got the same (DAPO's dynamic sampling as
+            weights: the batch keeps its shape).
+        ratio: of probabilities, per `token`, or geometric mean over a `turn` or an episode
+            (`sequence`, GSPO).
+        objective: `clip` (PPO), `cispo`, or `reinforce` without a ratio.
+        aggregation: `token-mean`, `seq-mean-token-mean`, `seq-mean-token-sum` or
+            `seq-mean-token-sum-norm`; a sequence is an episode.
+        kl: divergence from the reference policy: `none`; in the loss `exact` over all words, or
+            from the word said `k2` or `k3+`, whose gradients are the divergence's, or `k3`, whose
+            gradient is the reverse divergence's; in the reward `k1`. The others would pull
+            nowhere: the gradient of k1 in the loss is 0 on average, and an exact divergence in the
+            reward does not depend on the word that earns it. All but `none` cost a forward pass.
+        consolidates: hold the parameters to a memory of earlier stages (elastic weights).
         epochs: passes over a rollout.
         minibatch: packed rows of a gradient step.
-        reference: compute the exact KL divergence from the base policy, for its weight in the
-            loss and as a metric; costs a forward pass of the base policy per gradient step.
     """
 
     advantage: str = "turn"
+    normalisation: str = "environment"
+    group: int = 1
+    drop_decided: bool = False
+    ratio: str = "token"
+    objective: str = "clip"
+    aggregation: str = "token-mean"
+    kl: str = "none"
+    consolidates: bool = False
     epochs: int = 2
     minibatch: int = 32
-    reference: bool = False
 
     def __post_init__(self) -> None:
-        if self.advantage not in ADVANTAGES:
-            options = ", ".join(ADVANTAGES)
-            raise ValueError(f"advantage={self.advantage!r}: expected one of {options}")
-        for name in ("epochs", "minibatch"):
+        _check("advantage", self.advantage, ADVANTAGES)
+        _check("normalisation", self.normalisation, NORMALISATIONS)
+        _check("ratio", self.ratio, RATIOS)
+        _check("objective", self.objective, OBJECTIVES)
+        _check("aggregation", self.aggregation, AGGREGATIONS)
+        _check("kl", self.kl, DIVERGENCES)
+        for name in ("epochs", "minibatch", "group"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        compared = self.advantage in GROUP_ADVANTAGES or self.drop_decided
+        if compared and self.group < 2:
+            raise ValueError(f"group={self.group}: expected at least 2 attempts to compare")
+        if self.normalisation == "group" and self.advantage not in GROUP_ADVANTAGES:
+            options = ", ".join(GROUP_ADVANTAGES)
+            raise ValueError(f"normalisation='group': expected an advantage among {options}")
+
+    @property
+    def bootstraps(self) -> bool:
+        """Whether an episode counts that the end of the rollout cut off."""
+        return self.advantage in BOOTSTRAPPED
+
+    def played(self, window: Window) -> Window:
+        """The window as the algorithm needs it played."""
+        anchors, whole = self.advantage == "anchor", not self.bootstraps
+        return replace(window, group=self.group, whole=whole, anchors=anchors)
+
+    @property
+    def measures_kl(self) -> bool:
+        """Whether there is a reference policy to compute."""
+        return self.kl != "none"
+
+    @property
+    def pays_kl(self) -> bool:
+        """Whether the divergence is taken off the rewards; else it is part of the loss."""
+        return self.kl == "k1"
 
 
 class Hyper(flax.struct.PyTreeNode):
@@ -49,8 +117,14 @@ class Hyper(flax.struct.PyTreeNode):
         final_rate: share of it that is left at the end; it falls linearly.
         gamma: discount per turn.
         lam: λ of the advantage estimation, per turn.
+        anchor: weight of the comparison by state, beside that of whole episodes (GiGPO's ω).
         invalid_penalty: taken off the reward of an action that is no command or did nothing
             (verl-agent and RAGEN take 0.1); metrics show the reward without it.
+        overlong: penalty of an episode that takes all its turns.
+        overlong_share: last share of the turn limit, over which that penalty rises from 0.
+        reference_decay: of the reference policy as a moving average of the parameters, per
+            update; 1 keeps it as it was at the start.
+        consolidation: weight of the drift from the memory of earlier stages.
         max_gradient: global norm to which gradients are clipped.
         weights: of the parts of the loss.
     """
@@ -60,7 +134,12 @@ class Hyper(flax.struct.PyTreeNode):
     final_rate: Scalar = 0.1
     gamma: Scalar = 0.99
     lam: Scalar = 0.95
+    anchor: Scalar = 1.0
     invalid_penalty: Scalar = 0.0
+    overlong: Scalar = 0.0
+    overlong_share: Scalar = 0.2
+    reference_decay: Scalar = 1.0
+    consolidation: Scalar = 0.0
     max_gradient: Scalar = 0.5
     weights: Weights = field(default_factory=Weights)
 
@@ -70,36 +149,62 @@ class Hyper(flax.struct.PyTreeNode):
         return self.learning_rate * rise * (1.0 - (1.0 - self.final_rate) * progress)
 
 
+def _check(name: str, value: str, options: Iterable[str]) -> None:
+    if value not in options:
+        raise ValueError(f"{name}={value!r}: expected one of {', '.join(options)}")
+
+
+_NO_CRITIC = Hyper(gamma=1.0, weights=Weights(value=0.0))
+_GROUP = Algorithm(
+    advantage="group", normalisation="group", group=8, aggregation="seq-mean-token-mean"
+)
+
 ALGORITHMS: Mapping[str, tuple[Algorithm, Hyper]] = MappingProxyType(
     {
         "ppo": (Algorithm(), Hyper()),
-        "ppo-word": (Algorithm(advantage="word"), Hyper()),
-        "ppo-kl": (Algorithm(reference=True), Hyper(weights=Weights(kl=0.05))),
+        "ppo-token": (Algorithm(advantage="token"), Hyper()),
+        "ppo-bi-level": (Algorithm(advantage="bi-level"), Hyper()),
+        "ppo-kl": (Algorithm(kl="exact"), Hyper(weights=Weights(kl=0.05))),
+        "reinforce": (
+            Algorithm("return", "none", objective="reinforce", epochs=1),
+            _NO_CRITIC.replace(gamma=0.99),
+        ),
+        "rebn": (
+            Algorithm("return", "batch", objective="reinforce", epochs=1),
+            _NO_CRITIC.replace(gamma=0.99),
+        ),
+        "reinforce++": (
+            Algorithm("return", "batch", kl="k1"),
+            _NO_CRITIC.replace(weights=Weights(value=0.0, kl=0.001)),
+        ),
+        "reinforce++-baseline": (Algorithm("group", "batch", group=8), _NO_CRITIC),
+        "rloo": (Algorithm("leave-one-out", "none", group=8), _NO_CRITIC),
+        "grpo": (_GROUP, _NO_CRITIC),
+        "dr-grpo": (
+            Algorithm("group", "none", group=8, aggregation="seq-mean-token-sum-norm"),
+            _NO_CRITIC,
+        ),
+        "gspo": (
+            Algorithm("group", "group", 8, ratio="sequence", aggregation="seq-mean-token-mean"),
+            _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=3e-4, clip_high=4e-4)),
+        ),
+        "cispo": (
+            Algorithm("group", "group", 8, objective="cispo"),
+            _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=1.0, clip_high=4.0)),
+        ),
+        "dapo": (
+            Algorithm("group", "group", 8, drop_decided=True),
+            _NO_CRITIC.replace(overlong=1.0, weights=Weights(value=0.0, clip_high=0.28)),
+        ),
+        "gigpo": (
+            Algorithm("anchor", "group", 8, aggregation="seq-mean-token-mean"),
+            _NO_CRITIC.replace(gamma=0.95),
+        ),
     }
 )
-"""Named points: PPO with credit per turn, with credit per word, and held near the base policy."""
-
-
-def optimiser() -> optax.GradientTransformation:
-    """Adam's direction; clipping and the learning rate are traced and applied by `descend`."""
-    return optax.scale_by_adam(b1=0.9, b2=0.95, eps=1e-6)
-
-
-def descend(
-    gradients: optax.Updates,
-    state: optax.OptState,
-    params: optax.Params,
-    rate: jax.typing.ArrayLike,
-    max_gradient: jax.typing.ArrayLike,
-) -> tuple[optax.Params, optax.OptState, jax.Array]:
-    """One step of Adam on gradients clipped to a global norm.
-
-    Returns:
-        Parameters, state of the optimiser, and the norm before clipping.
-    """
-    norm = optax.tree.norm(gradients)
-    scale = jax.numpy.minimum(1.0, max_gradient / jax.numpy.maximum(norm, 1e-9))
-    gradients = jax.tree.map(lambda g: g * scale, gradients)
-    updates, state = optimiser().update(gradients, state, params)
-    params = jax.tree.map(lambda p, u: p - rate * u, params, updates)
-    return params, state, norm
+"""Named points. What a paper leaves open is as in the others: the same learning rate, clipping,
+entropy bonus, epochs and minibatches. Sources: PPO (Schulman et al. 2017, arXiv 1707.06347) with
+credit per turn, token or both (RAGEN, arXiv 2504.20073); ReBN (GEM, arXiv 2510.01051); REINFORCE++
+(arXiv 2501.03262); RLOO (arXiv 2402.14740); GRPO (arXiv 2402.03300); Dr.GRPO (arXiv 2503.20783);
+GSPO (arXiv 2507.18071); CISPO (arXiv 2506.13585); DAPO (arXiv 2503.14476); GiGPO (arXiv
+2505.10978)."""

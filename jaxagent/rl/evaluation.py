@@ -17,8 +17,9 @@ from jaxagent.envs.suite import Message
 from jaxagent.models import Params
 from jaxagent.rl.devices import own_key, rank, replicate, spread
 from jaxagent.rl.player import Player
-from jaxagent.rl.rollout import Window, message_tokens, play_turn, start_rows
+from jaxagent.rl.rollout import message_tokens, play_turn, start_rows
 from jaxagent.rl.trajectory import Turn
+from jaxagent.rl.window import Window
 
 DEFAULT_WINDOW = Window(rows=256)
 

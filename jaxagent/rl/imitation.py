@@ -17,15 +17,19 @@ from jaxagent.envs.pool import Pool, draw_pool
 from jaxagent.envs.suite import Instance, Suite
 from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
-from jaxagent.rl.algorithm import Hyper, descend, optimiser
+from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, own_key, replicate, spread
-from jaxagent.rl.learner import Metrics, check_devices, repeat, share, word_outputs
+from jaxagent.rl.improvement import Metrics
+from jaxagent.rl.learner import check_devices, repeat, share
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import over_minibatches
+from jaxagent.rl.optimiser import descend, optimiser
+from jaxagent.rl.outputs import word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
-from jaxagent.rl.rollout import Window, rollout
+from jaxagent.rl.rollout import rollout
+from jaxagent.rl.window import Window
 from jaxagent.text import NONE
 
 

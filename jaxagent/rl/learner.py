@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from jaxagent.envs.pool import draw_pool
-from jaxagent.models import Params, kl, log_prob_and_entropy
+from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
-from jaxagent.rl.advantage import ADVANTAGES, normalise
-from jaxagent.rl.algorithm import Algorithm, Hyper, descend, optimiser
+from jaxagent.rl.algorithm import Algorithm, Hyper
+from jaxagent.rl.consolidation import Memory, no_memory
+from jaxagent.rl.credit import assign_credit
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, own_key, replicate, spread
-from jaxagent.rl.loss import Words, ppo_loss
-from jaxagent.rl.minibatch import over_minibatches
-from jaxagent.rl.packing import PackedRow, Packing, pack
-from jaxagent.rl.rollout import Window, rollout
+from jaxagent.rl.improvement import Metrics, divergence_of_rollout, improve
+from jaxagent.rl.loss import Scalar
+from jaxagent.rl.optimiser import optimiser
+from jaxagent.rl.packing import Packing, pack
+from jaxagent.rl.rollout import rollout
 from jaxagent.rl.trajectory import Trajectory
+from jaxagent.rl.window import Window
 
-Metrics = dict[str, jax.Array]
 State = TypeVar("State")
-
-PARTS = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl", "gradient")
 
 
 class LearnerState(flax.struct.PyTreeNode):
@@ -37,7 +37,8 @@ class LearnerState(flax.struct.PyTreeNode):
 
     Attributes:
         params: of the policy.
-        reference: of the base policy that the KL divergence is measured from.
+        reference: of the policy that divergence is measured from; empty if none is.
+        memory: of earlier stages, that the parameters are held to; empty if they are not.
         optimiser: state of Adam.
         key: of everything random still to come.
         update: int32[], updates done.
@@ -46,6 +47,7 @@ class LearnerState(flax.struct.PyTreeNode):
 
     params: Params
     reference: Params
+    memory: Memory
     optimiser: optax.OptState
     key: jax.Array
     update: Int[Array, ""]
@@ -60,7 +62,7 @@ class Learner:
         actor: the policy in the suite.
         window: shape of the rollouts.
         algorithm: static parts of the update.
-        pool: instances made per update; 0 for four per row.
+        pool: instances made per update; 0 for four per group of rows.
         updates: updates of a whole run, unless `start` is told another number.
         devices: that share every batch; each plays `window.rows / devices` rows.
     """
@@ -73,23 +75,61 @@ class Learner:
     devices: int = 1
 
     def __post_init__(self) -> None:
-        self.window.check(self.actor.suite)
+        self.played.check(self.actor.suite)
         check_devices(self.devices, self.window.rows, self.algorithm.minibatch)
+        share(self.played, self.devices)
         if self.updates < 1:
             raise ValueError(f"updates={self.updates}: expected at least 1")
-        if self.pool and self.pool < self.window.rows:
-            raise ValueError(f"pool={self.pool}: expected at least rows={self.window.rows}, or 0")
+        groups = self.window.rows // self.algorithm.group
+        if self.pool and self.pool < groups:
+            raise ValueError(f"pool={self.pool}: expected at least {groups}, or 0")
 
     @property
     def turns_per_update(self) -> int:
         """Turns that an update plays."""
         return self.window.rows * self.window.turns
 
-    def start(self, params: Params, key: jax.Array, updates: int | None = None) -> LearnerState:
-        """The state before the first of `updates`, with `params` as the base policy too."""
+    @cached_property
+    def played(self) -> Window:
+        """The window as the algorithm needs it played."""
+        return self.algorithm.played(self.window)
+
+    @property
+    def visit(self) -> tuple[int, int, int]:
+        """Sizes of a minibatch on each device: rows, tokens and words said of each."""
+        rows = self.algorithm.minibatch // self.devices
+        return rows, self.window.context, self.window.words
+
+    @property
+    def instances(self) -> int:
+        """Instances made per update."""
+        return self.pool or 4 * self.window.rows // self.algorithm.group
+
+    def start(
+        self,
+        params: Params,
+        key: jax.Array,
+        updates: int | None = None,
+        reference: Params | None = None,
+        memory: Memory | None = None,
+    ) -> LearnerState:
+        """The state before the first of `updates`.
+
+        Args:
+            params: to start from.
+            key: of everything random.
+            updates: of the whole run; by default those of the learner.
+            reference: parameters of the policy that divergence is measured from, if the algorithm
+                does: the base policy, or that of the stage before. By default `params`.
+            memory: of earlier stages, if the algorithm consolidates. By default nothing matters.
+        """
+        if memory is None:
+            memory = Memory(params, jax.tree.map(jnp.zeros_like, params))
+        given = params if reference is None else reference
         state = LearnerState(
             params=params,
-            reference=params if self.algorithm.reference else {},
+            reference=given if self.algorithm.measures_kl else {},
+            memory=memory if self.algorithm.consolidates else no_memory(),
             optimiser=optimiser().init(params),
             key=key,
             update=jnp.int32(0),
@@ -150,21 +190,27 @@ def train_step(
     """One update: draw instances, play, estimate advantages, descend. Pure."""
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = (own_key(each, learner.devices) for each in keys)
-    actor, window = learner.actor, share(learner.window, learner.devices)
+    actor, window = learner.actor, share(learner.played, learner.devices)
     progress = state.update / state.updates
-    size = (learner.pool or 4 * learner.window.rows) // learner.devices
+    size = learner.instances // learner.devices
     pool = draw_pool(pool_key, actor.suite, curriculum.weights_at(progress), size)
     horizon = curriculum.horizon_at(progress)
     trajectory = rollout(actor, state.params, pool, play_key, window, horizon)
     packing = pack(trajectory, window.context, window.words)
-    credit = _credit(learner, trajectory, hyper)
-    params, adam, parts = _improve(learner, state, hyper, packing, credit, order_key, progress)
+    state, parts = _learn(learner, state, hyper, packing, order_key)
     metrics = {**parts, **trajectory_metrics(actor, trajectory, learner.devices)}
     useful = packing.useful(window.context) / learner.devices
     metrics["useful_tokens"] = across(useful, learner.devices)
     metrics["progress"] = progress
-    state = state.replace(params=params, optimiser=adam, key=key, update=state.update + 1)
-    return state, metrics
+    reference = blend(state.reference, state.params, hyper.reference_decay)
+    return state.replace(reference=reference, key=key, update=state.update + 1), metrics
+
+
+def blend(reference: Params, params: Params, decay: Scalar) -> Params:
+    """The reference as a moving average of the parameters; an empty one stays so."""
+    if not reference:
+        return reference
+    return jax.tree.map(lambda old, new: decay * old + (1.0 - decay) * new, reference, params)
 
 
 def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -> Metrics:
@@ -195,104 +241,18 @@ def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -
     return {**sums, **shares}
 
 
-def _credit(
-    learner: Learner, trajectory: Trajectory, hyper: Hyper
-) -> tuple[Float[Array, "rows turns action"], Float[Array, "rows turns action"]]:
-    """Normalised advantages and value targets of all words."""
-    suite, turns = learner.actor.suite, trajectory.turns
-    penalised = turns.replace(reward=turns.reward - hyper.invalid_penalty * turns.invalid)
-    estimate = ADVANTAGES[learner.algorithm.advantage]
-    advantage, target = jax.vmap(estimate, in_axes=(0, 0, None, None))(
-        penalised, trajectory.final_value, hyper.gamma, hyper.lam
-    )
-    owner = jnp.asarray(suite.owner)[turns.task][..., None]
-    weight = turns.spoken.astype(jnp.float32)
-    owner = jnp.broadcast_to(owner, weight.shape)
-    total = partial(across, devices=learner.devices)
-    return normalise(advantage, weight, owner, len(suite.environments), total), target
-
-
-def _improve(
-    learner: Learner,
-    state: LearnerState,
-    hyper: Hyper,
-    packing: Packing,
-    credit: tuple[Array, Array],
-    key: jax.Array,
-    progress: Array,
-) -> tuple[Params, optax.OptState, Metrics]:
-    """The epochs of gradient steps; returns parameters, optimiser and mean parts of the loss."""
-    algorithm, window, devices = learner.algorithm, learner.window, learner.devices
-    total = jnp.sum(packing.trajectory.turns.action_length).astype(jnp.float32)
-    total = across(total, devices)
-    rate = hyper.rate_at(progress)
-
-    def step(carry: tuple, batch: PackedRow, count: Array) -> tuple:
-        params, adam, sums = carry
-        gradient, parts = jax.grad(_loss, has_aux=True)(
-            params, learner, state.reference, packing, credit, batch, hyper, total / count
-        )
-        gradient, parts = across((gradient, parts), devices)
-        params, adam, norm = descend(gradient, adam, params, rate, hyper.max_gradient)
-        parts = {**parts, "gradient": norm}
-        sums = {name: sums[name] + parts[name] / count for name in PARTS}
-        return params, adam, sums
-
-    def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
-        visit = (algorithm.minibatch // devices, window.context, window.words)
-        return over_minibatches(key, packing, *visit, carry, step, devices), None
-
-    carry = (state.params, state.optimiser, {name: jnp.float32(0) for name in PARTS})
-    keys = jax.random.split(key, algorithm.epochs)
-    (params, adam, sums), _ = jax.lax.scan(epoch, carry, keys)
-    return params, adam, {name: value / algorithm.epochs for name, value in sums.items()}
-
-
-def _loss(
-    params: Params,
-    learner: Learner,
-    reference: Params,
-    packing: Packing,
-    credit: tuple[Array, Array],
-    batch: PackedRow,
-    hyper: Hyper,
-    count: Array,
-) -> tuple[Float[Array, ""], Metrics]:
-    turns = packing.trajectory.turns
-    logits, value = word_outputs(learner.actor, params, batch, turns.task)
-    choice = jnp.asarray(learner.actor.places)[batch.words_of(turns.action)]
-    log_prob, entropy = log_prob_and_entropy(logits, choice)
-    distance = jnp.zeros_like(value)
-    if learner.algorithm.reference:
-        base = word_outputs(learner.actor, reference, batch, turns.task)[0]
-        distance = kl(logits, jax.lax.stop_gradient(base))
-    words = Words(
-        log_prob=log_prob,
-        entropy=entropy,
-        kl=distance,
-        value=value,
-        old_log_prob=batch.words_of(turns.log_prob),
-        old_value=batch.words_of(turns.value),
-        advantage=batch.words_of(credit[0]),
-        target=batch.words_of(credit[1]),
-        said=batch.said,
-    )
-    return ppo_loss(words, hyper.weights, count)
-
-
-def word_outputs(
-    actor: Actor, params: Params, batch: PackedRow, tasks: Int[Array, "rows turns"]
-) -> tuple[Float[Array, "rows words vocabulary"], Float[Array, "rows words"]]:
-    """Logits and values before every word that a minibatch's rows say.
-
-    Args:
-        actor: the policy in its suite.
-        params: its parameters.
-        batch: packed rows.
-        tasks: tasks of the rollout that they are parts of.
-    """
-    hidden = jax.vmap(actor.policy.encode, in_axes=(None, 0, 0, 0, 0))(
-        params, batch.tokens, batch.positions, batch.segments, batch.slot
-    )
-    logits = actor.logits(params, hidden, batch.turns_of(tasks))
-    return logits, actor.policy.value(params, hidden)
+def _learn(
+    learner: Learner, state: LearnerState, hyper: Hyper, packing: Packing, key: jax.Array
+) -> tuple[LearnerState, Metrics]:
+    """Credit for what was played, and the gradient steps that it leads to."""
+    algorithm, devices, distance = learner.algorithm, learner.devices, 0.0
+    if algorithm.pays_kl:
+        distance = divergence_of_rollout(learner, state, packing)
+    suite, longest = learner.actor.suite, learner.window.words
+    played = packing.trajectory
+    credit = assign_credit(algorithm, hyper, suite, played, longest, distance, devices)
+    state, parts = improve(learner, state, hyper, packing, credit, key)
+    if algorithm.pays_kl:
+        sums = across((jnp.sum(credit.weight * distance), jnp.sum(credit.weight)), devices)
+        parts["kl"] = sums[0] / jnp.maximum(sums[1], 1e-9)
+    return state, parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import flax.struct
@@ -10,63 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxagent.envs.pool import Pool, deal
+from jaxagent.envs.pool import Pool, deal, deal_groups
 from jaxagent.envs.suite import Instance, Message, Step, Suite
 from jaxagent.models import Cache, Params
 from jaxagent.rl.player import Player, Spoken
 from jaxagent.rl.trajectory import Trajectory, Turn
+from jaxagent.rl.window import Window
 from jaxagent.text import ACT
-
-
-@dataclass(frozen=True)
-class Window:
-    """Static shape of a rollout.
-
-    Attributes:
-        rows: episodes that are played side by side.
-        turns: turns that every row plays.
-        context: tokens of an episode at most; one that would need more is truncated.
-        action_tokens: words of an action at most; 0 for the suite's longest command.
-    """
-
-    rows: int = 256
-    turns: int = 32
-    context: int = 256
-    action_tokens: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("rows", "turns", "context"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-        if self.action_tokens < 0:
-            raise ValueError(f"action_tokens={self.action_tokens}: expected at least 0")
-
-    @property
-    def words(self) -> int:
-        """Words said in an episode at most: half of its context."""
-        return self.context // 2
-
-    @property
-    def slots(self) -> int:
-        """Slots of a row's cache: its context and a few, in whole eights, as processors like it.
-
-        Most messages that close a truncated episode fit into the few.
-        """
-        return (self.context // 8 + 1) * 8
-
-    def speech(self, suite: Suite) -> int:
-        """Words of an action at most, in `suite`."""
-        return self.action_tokens or suite.action_tokens
-
-    def check(self, suite: Suite) -> None:
-        """Raises `ValueError` if an episode of `suite` could not even begin in this context."""
-        needed = suite.first_tokens + 1 + self.speech(suite)
-        if self.context < needed or self.words < self.speech(suite):
-            least = max(needed, 2 * self.speech(suite))
-            raise ValueError(
-                f"context={self.context}: an opening of up to {suite.first_tokens} tokens and an "
-                f"action of up to {self.speech(suite)} need at least {least}"
-            )
 
 
 class Rows(flax.struct.PyTreeNode):
@@ -83,6 +32,7 @@ class Rows(flax.struct.PyTreeNode):
         closing: bool[rows], truncated: the message is read for its value, then the row is done.
         idle: bool[rows], done for good.
         dealt: int32[], pool entries dealt so far.
+        episodes: int32[rows], episodes dealt to the row.
     """
 
     instance: Instance
@@ -95,6 +45,7 @@ class Rows(flax.struct.PyTreeNode):
     closing: Bool[Array, " rows"]
     idle: Bool[Array, " rows"]
     dealt: Int[Array, ""]
+    episodes: Int[Array, " rows"]
 
 
 def start_rows(player: Player, pool: Pool, prefilled: Cache, window: Window) -> Rows:
@@ -105,13 +56,18 @@ def start_rows(player: Player, pool: Pool, prefilled: Cache, window: Window) -> 
     zeros, no = jnp.zeros(count, jnp.int32), jnp.zeros(count, bool)
     first = jax.tree.map(lambda x: x[zeros], pool.instances)
     message = Message(jnp.zeros((count, size), jnp.int32), zeros)
-    rows = Rows(first, cache, message, zeros, zeros, no, zeros, no, no, jnp.int32(0))
-    return deal_rows(rows, ~no, pool, prefilled)
+    rows = Rows(first, cache, message, zeros, zeros, no, zeros, no, no, jnp.int32(0), zeros)
+    return deal_rows(rows, ~no, pool, prefilled, window.group)
 
 
-def deal_rows(rows: Rows, done: Bool[Array, " rows"], pool: Pool, prefilled: Cache) -> Rows:
+def deal_rows(
+    rows: Rows, done: Bool[Array, " rows"], pool: Pool, prefilled: Cache, group: int = 1
+) -> Rows:
     """Gives the rows that are done the next pool entries, with the cache behind their opening."""
-    entry, dealt = deal(done, rows.dealt, pool.size)
+    if group > 1:
+        entry, dealt = deal_groups(rows.episodes, group, pool.size), rows.dealt
+    else:
+        entry, dealt = deal(done, rows.dealt, pool.size)
     instance = _where(done, jax.tree.map(lambda x: x[entry], pool.instances), rows.instance)
     size = rows.message.tokens.shape[1]
     your_turn = Message(jnp.full((len(done), size), ACT, jnp.int32), jnp.ones(len(done), jnp.int32))
@@ -126,6 +82,7 @@ def deal_rows(rows: Rows, done: Bool[Array, " rows"], pool: Pool, prefilled: Cac
         closing=rows.closing & ~done,
         idle=rows.idle,
         dealt=dealt,
+        episodes=rows.episodes + done,
     )
 
 
@@ -158,11 +115,14 @@ def play_turn(
     )
     value = player.value(params, hidden)
     spoken = spoken._replace(value=spoken.value.at[:, 0].set(value))
+    anchor = jnp.zeros(len(active), jnp.uint32)
+    if window.anchors:
+        anchor = jax.vmap(player.suite.fingerprint)(rows.instance)
     step = jax.vmap(player.suite.act)(rows.instance, spoken.tokens)
     after = _after(rows, active, cache, spoken, step)
     ended = active & step.terminated
     truncated = active & ~ended & _must_stop(player.suite, after, window, horizon)
-    turn = _record(rows, active, spoken, step, ended, truncated)
+    turn = _record(rows, active, spoken, step, ended, truncated, anchor)
     return after.replace(closing=truncated), turn
 
 
@@ -177,21 +137,38 @@ def rollout(
     """Plays `window.turns` turns in every row, dealing new instances to rows that are done.
 
     Every rollout opens with fresh instances and the parameters at hand, so nothing that older
-    parameters computed is carried along; what is unfinished at the end is bootstrapped.
+    parameters computed is carried along; what is unfinished at the end is bootstrapped. Where only
+    whole episodes are played, rows that cannot begin another one rest.
     """
     window.check(player.suite)
     prefilled = player.prefill(params, pool)
 
-    def turn(rows: Rows, key: jax.Array) -> tuple[Rows, Turn]:
+    def turn(rows: Rows, now: tuple[jax.Array, jax.Array]) -> tuple[Rows, Turn]:
+        key, left = now
         rows, record = play_turn(player, params, rows, key, window, horizon)
-        done = record.terminated | record.closing
-        return deal_rows(rows, done, pool, prefilled), record
+        if not window.whole:
+            done = record.terminated | record.closing
+            return deal_rows(rows, done, pool, prefilled, window.group), record
+        rows = rows.replace(closing=jnp.zeros_like(rows.closing))
+        done = record.terminated | record.truncated
+        rows = deal_rows(rows, done, pool, prefilled, window.group)
+        return _rest(rows, turn_limits(player.suite, rows, horizon) > left), record
 
     rows = start_rows(player, pool, prefilled, window)
-    rows, turns = jax.lax.scan(turn, rows, jax.random.split(key, window.turns))
-    hidden, _ = player.read(params, rows.cache, rows.message.tokens, rows.message.length)
+    left = jnp.arange(window.turns)[::-1]
+    rows, turns = jax.lax.scan(turn, rows, (jax.random.split(key, window.turns), left))
     turns = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), turns)
-    return Trajectory(turns, pool.messages, player.value(params, hidden))
+    final = jnp.zeros(window.rows)
+    if not window.whole:
+        hidden, _ = player.read(params, rows.cache, rows.message.tokens, rows.message.length)
+        final = player.value(params, hidden)
+    return Trajectory(turns, pool.messages, final)
+
+
+def turn_limits(suite: Suite, rows: Rows, horizon: jax.typing.ArrayLike) -> Float[Array, " rows"]:
+    """Turns that the episodes under way are given in all."""
+    limits = jnp.asarray(suite.turn_limits)[rows.instance.task]
+    return jnp.maximum(jnp.round(limits * horizon), 1)
 
 
 def message_tokens(suite: Suite) -> int:
@@ -204,6 +181,12 @@ def next_message(said: Int[Array, ""], message: Message) -> Message:
     tokens = jnp.concatenate([said[None], message.tokens, jnp.zeros(1, jnp.int32)])
     length = message.length + 2
     return Message(jnp.where(jnp.arange(len(tokens)) == length - 1, ACT, tokens), length)
+
+
+def _rest(rows: Rows, late: Bool[Array, " rows"]) -> Rows:
+    """Takes from the rows that are `late` the episodes they have just been dealt, for good."""
+    late &= rows.fresh
+    return rows.replace(idle=rows.idle | late, fresh=rows.fresh & ~late)
 
 
 def _after(rows: Rows, active: jax.Array, cache: Cache, spoken: Spoken, step: Step) -> Rows:
@@ -222,11 +205,10 @@ def _must_stop(
     suite: Suite, rows: Rows, window: Window, horizon: jax.typing.ArrayLike
 ) -> Bool[Array, " rows"]:
     """Whether the turns are up, or another turn might not fit into the context."""
-    limits = jnp.asarray(suite.turn_limits)[rows.instance.task]
-    limits = jnp.maximum(jnp.round(limits * horizon), 1)
     size = window.speech(suite)
     full = rows.cache.length + rows.message.length + size > window.context
-    return (rows.turn >= limits) | full | (rows.said + size > window.words)
+    over = rows.turn >= turn_limits(suite, rows, horizon)
+    return over | full | (rows.said + size > window.words)
 
 
 def _record(
@@ -236,6 +218,7 @@ def _record(
     step: Step,
     ended: jax.Array,
     truncated: jax.Array,
+    anchor: jax.Array,
 ) -> Turn:
     return Turn(
         task=rows.instance.task,
@@ -253,6 +236,7 @@ def _record(
         success=ended & step.success,
         invalid=active & step.invalid,
         expert=active & spoken.expert,
+        anchor=anchor,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import flax.struct
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from jaxagent.envs.suite import Message
 
@@ -29,6 +29,7 @@ class Turn(flax.struct.PyTreeNode):
         success: bool[], the goal was reached with this turn.
         invalid: bool[], the action could not be read or had no effect.
         expert: bool[], the action is the expert's (demonstrations only, else False).
+        anchor: uint32[], hash of the state that was acted in (if the window says so, else 0).
     """
 
     task: Int[Array, ""]
@@ -46,6 +47,7 @@ class Turn(flax.struct.PyTreeNode):
     success: Bool[Array, ""]
     invalid: Bool[Array, ""]
     expert: Bool[Array, ""]
+    anchor: UInt32[Array, ""]
 
     @property
     def spoken(self) -> Bool[Array, " action"]:

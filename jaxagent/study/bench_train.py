@@ -18,8 +18,9 @@ from jaxagent.rl.curriculum import mixture
 from jaxagent.rl.devices import devices_for, own_key, replicate, spread
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner, share
-from jaxagent.rl.rollout import Window, rollout
+from jaxagent.rl.rollout import rollout
 from jaxagent.rl.trajectory import Turn
+from jaxagent.rl.window import Window
 from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_of, result_of
 
 CONTEXTS = {"textcraft/easy": 96, "babyai/easy": 192}

@@ -16,7 +16,7 @@ from jaxagent.models import Params
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import Outcome, Script, evaluate
 from jaxagent.rl.player import Player
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 from jaxagent.study.console import ConsoleProgress
 from jaxagent.study.play import make_player
 from jaxagent.study.statistics import Estimate, cluster_mean, mean_pass_at_k

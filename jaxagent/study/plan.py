@@ -13,7 +13,7 @@ from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.loss import Weights
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 from jaxagent.text import HELD_OUT
 
 MIXTURE = "mixture"
@@ -66,26 +66,27 @@ class TrainPlan:
     """Episodes side by side."""
     turns: int = 24
     """Turns that each row plays per update."""
-    epochs: int = 2
-    """Passes over a rollout."""
+    epochs: int | None = None
+    """Passes over a rollout; by default the algorithm's."""
     minibatch: int = 32
     """Packed rows of a gradient step."""
     learning_rate: float = 1e-3
     """Peak learning rate of Adam."""
-    gamma: float = 0.99
-    """Discount per turn."""
+    gamma: float | None = None
+    """Discount per turn; by default the algorithm's."""
     lam: float = 0.95
     """Decay of the advantage estimation, per turn."""
     final_rate: float = 0.1
     """Share of the learning rate that is left at the end of a stage."""
     invalid_penalty: float = 0.0
     """Taken off the reward of an action that could not be read or had no effect."""
-    clip: float = 0.2
-    """Half-width of the ratio's clipping."""
+    clip: float | None = None
+    """Half-width of the ratio's clipping; by default the algorithm's."""
     entropy: float = 0.01
     """Weight of the entropy bonus."""
-    kl: float = 0.0
-    """Weight of the KL divergence from the base policy; 0 also saves measuring it."""
+    kl: float | None = None
+    """Weight of the KL divergence from the policy at the start of the stage; by default the
+    algorithm's, which is mostly 0 and then not measured."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,11 @@ class StudyPlan:
         for name in ("noise", "slips"):
             _check_share(f"base.{name}", getattr(self.base, name))
         for name in ("gamma", "lam", "final_rate"):
-            _check_share(f"train.{name}", getattr(self.train, name))
+            if getattr(self.train, name) is not None:
+                _check_share(f"train.{name}", getattr(self.train, name))
         for name in ("learning_rate", "clip", "entropy", "invalid_penalty", "kl"):
-            _check_least(f"train.{name}", getattr(self.train, name), 0)
+            if getattr(self.train, name) is not None:
+                _check_least(f"train.{name}", getattr(self.train, name), 0)
         _check_least("base.learning_rate", self.base.learning_rate, 0)
         if self.base.noise + self.base.slips > 1:
             both = f"base.noise={self.base.noise}, base.slips={self.base.slips}"
@@ -177,7 +180,7 @@ class StudyPlan:
                 _check_option(f"arms: stage of {arm!r}", stage, stages)
         self.algorithm()
         self.hyper()
-        self.window(self.train.rows, self.train.turns).check(suites[0])
+        self.training_window().check(suites[0])
         self.evaluation_window().check(suites[1])
         self.window(self.base.rows, self.base.turns).check(suites[2])
 
@@ -204,6 +207,10 @@ class StudyPlan:
         """A rollout of that size under the study's limits."""
         return Window(rows, turns, self.context, self.action_tokens)
 
+    def training_window(self) -> Window:
+        """A rollout of the training, as its algorithm needs it played."""
+        return self.algorithm().played(self.window(self.train.rows, self.train.turns))
+
     def evaluation_window(self) -> Window:
         """A batch of evaluation episodes."""
         context = self.evaluation.context or self.context
@@ -211,27 +218,23 @@ class StudyPlan:
 
     def algorithm(self) -> Algorithm:
         """Static parts of the training."""
-        base, _ = ALGORITHMS[self.train.algorithm]
-        return dataclasses.replace(
-            base,
-            epochs=self.train.epochs,
-            minibatch=self.train.minibatch,
-            reference=base.reference or self.train.kl > 0,
-        )
+        train, (base, _) = self.train, ALGORITHMS[self.train.algorithm]
+        measured = "exact" if train.kl and not base.measures_kl else base.kl
+        epochs = base.epochs if train.epochs is None else train.epochs
+        return dataclasses.replace(base, epochs=epochs, minibatch=train.minibatch, kl=measured)
 
     def hyper(self) -> Hyper:
         """Traced parts of the training."""
         train, (_, base) = self.train, ALGORITHMS[self.train.algorithm]
-        weights: Weights = base.weights.replace(
-            clip_low=train.clip,
-            clip_high=train.clip,
-            entropy=train.entropy,
-            kl=train.kl or base.weights.kl,
-        )
+        weights: Weights = base.weights.replace(entropy=train.entropy)
+        if train.clip is not None:
+            weights = weights.replace(clip_low=train.clip, clip_high=train.clip)
+        if train.kl is not None:
+            weights = weights.replace(kl=train.kl)
         return base.replace(
             learning_rate=train.learning_rate,
             final_rate=train.final_rate,
-            gamma=train.gamma,
+            gamma=base.gamma if train.gamma is None else train.gamma,
             lam=train.lam,
             invalid_penalty=train.invalid_penalty,
             weights=weights,

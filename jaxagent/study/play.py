@@ -15,7 +15,7 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.evaluation import play_episodes
 from jaxagent.rl.imitation import Expert
 from jaxagent.rl.player import Player
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.transcript import transcript
 from jaxagent.text import END, PAD

@@ -21,7 +21,7 @@ from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner
-from jaxagent.rl.rollout import Window
+from jaxagent.rl.window import Window
 from jaxagent.study import report, table
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import load_policy

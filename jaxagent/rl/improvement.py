@@ -1,0 +1,153 @@
+"""The improvement of a policy by a rollout: epochs of gradient steps over its packed rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxagent.models import Params, kl, log_prob, log_prob_and_entropy
+from jaxagent.rl.algorithm import Hyper
+from jaxagent.rl.consolidation import drift
+from jaxagent.rl.credit import Credit
+from jaxagent.rl.devices import across
+from jaxagent.rl.loss import SAMPLED_KL, Words, clamped, policy_loss
+from jaxagent.rl.minibatch import over_minibatches
+from jaxagent.rl.optimiser import descend
+from jaxagent.rl.outputs import word_outputs
+from jaxagent.rl.packing import PackedRow, Packing
+
+if TYPE_CHECKING:
+    from jaxagent.rl.learner import Learner, LearnerState
+
+Metrics = dict[str, jax.Array]
+
+PARTS = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl", "gradient", "drift")
+
+
+def improve(
+    learner: Learner,
+    state: LearnerState,
+    hyper: Hyper,
+    packing: Packing,
+    credit: Credit,
+    key: jax.Array,
+) -> tuple[LearnerState, Metrics]:
+    """Epochs of gradient steps; returns the state with parameters and optimiser renewed, and the
+    mean parts of the loss.
+
+    Args:
+        learner: static parts.
+        state: before the update.
+        hyper: traced numbers.
+        packing: the packed rows of the rollout.
+        credit: of all its words.
+        key: for the order of the rows.
+    """
+    algorithm, devices = learner.algorithm, learner.devices
+    total = jnp.maximum(across(jnp.sum(credit.weight), devices), 1e-9)
+    rate = hyper.rate_at(state.update / state.updates)
+    choice = (algorithm.ratio, algorithm.objective, not algorithm.pays_kl)
+
+    def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Metrics]:
+        words = _words(learner, params, state.reference, packing, credit, batch)
+        value, parts = policy_loss(words, hyper.weights, *choice)
+        return value * count, parts
+
+    def step(carry: tuple, batch: PackedRow, count: Array) -> tuple:
+        params, adam, sums = carry
+        gradient, parts = across(jax.grad(loss, has_aux=True)(params, batch, count), devices)
+        moved = jnp.float32(0)
+        if algorithm.consolidates:
+            moved, back = jax.value_and_grad(drift)(params, state.memory)
+            gradient = jax.tree.map(lambda g, b: g + hyper.consolidation * b, gradient, back)
+        params, adam, norm = descend(gradient, adam, params, rate, hyper.max_gradient)
+        parts = {name: value / total for name, value in parts.items()}
+        parts |= {"gradient": norm / count, "drift": moved / count}
+        return params, adam, {name: sums[name] + parts[name] for name in PARTS}
+
+    def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+        return over_minibatches(key, packing, *learner.visit, carry, step, devices), None
+
+    carry = (state.params, state.optimiser, {name: jnp.float32(0) for name in PARTS})
+    keys = jax.random.split(key, algorithm.epochs)
+    (params, adam, sums), _ = jax.lax.scan(epoch, carry, keys)
+    means = {name: value / algorithm.epochs for name, value in sums.items()}
+    return state.replace(params=params, optimiser=adam), means
+
+
+def divergence_of_rollout(
+    learner: Learner, state: LearnerState, packing: Packing
+) -> Float[Array, "rows turns action"]:
+    """The divergence from the reference that every word of a rollout tells of (see `Algorithm.kl`),
+    under the policy that said it."""
+    turns = packing.trajectory.turns
+    size = turns.action.shape[-1]
+
+    def add(grid: Array, batch: PackedRow, count: Array) -> Array:
+        del count
+        base, _ = word_outputs(learner.actor, state.reference, batch, turns.task)
+        said = batch.words_of(turns.log_prob)
+        distance = _divergence(learner, batch, turns.action, None, base, said)
+        place = jnp.where(batch.said, batch.turn * size + batch.place, grid.size)
+        return grid.at[place].set(distance, mode="drop")
+
+    # Every row is visited once, whatever the order.
+    order, empty = jax.random.key(0), jnp.zeros(turns.log_prob.size)
+    grid = over_minibatches(order, packing, *learner.visit, empty, add, learner.devices)
+    return grid.reshape(turns.log_prob.shape)
+
+
+def _words(
+    learner: Learner,
+    params: Params,
+    reference: Params,
+    packing: Packing,
+    credit: Credit,
+    batch: PackedRow,
+) -> Words:
+    """What the loss knows of a minibatch's words under `params`."""
+    actor, algorithm, turns = learner.actor, learner.algorithm, packing.trajectory.turns
+    logits, value = word_outputs(actor, params, batch, turns.task)
+    choice = jnp.asarray(actor.places)[batch.words_of(turns.action)]
+    said, entropy = log_prob_and_entropy(logits, choice)
+    distance = jnp.zeros_like(value)
+    if algorithm.measures_kl and not algorithm.pays_kl:
+        base = jax.lax.stop_gradient(word_outputs(actor, reference, batch, turns.task)[0])
+        exact = algorithm.kl == "exact"
+        distance = (
+            kl(logits, base)
+            if exact
+            else _divergence(learner, batch, turns.action, None, base, said)
+        )
+    return Words(
+        log_prob=said,
+        entropy=entropy,
+        kl=distance,
+        value=value,
+        old_log_prob=batch.words_of(turns.log_prob),
+        old_value=batch.words_of(turns.value),
+        advantage=batch.words_of(credit.advantage),
+        target=batch.words_of(credit.target),
+        weight=jnp.where(batch.said, batch.words_of(credit.weight), 0.0),
+        turn=batch.turn,
+        sequence=jnp.take_along_axis(batch.segments, batch.slot, axis=1),
+    )
+
+
+def _divergence(
+    learner: Learner,
+    batch: PackedRow,
+    actions: Array,
+    logits: Array | None,
+    base: Array,
+    said: Array,
+) -> Float[Array, "rows words"]:
+    """Divergence from the logits `base`: that of `logits`, all words considered, or what the words
+    said tell of it by their log probabilities."""
+    if learner.algorithm.kl == "exact":
+        return kl(logits, base)
+    choice = jnp.asarray(learner.actor.places)[batch.words_of(actions)]
+    return SAMPLED_KL[learner.algorithm.kl](clamped(log_prob(base, choice) - said))

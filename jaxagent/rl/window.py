@@ -1,0 +1,72 @@
+"""The window of a rollout: how many rows and turns are played, and what an episode is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxagent.envs.suite import Suite
+
+
+@dataclass(frozen=True)
+class Window:
+    """Static shape of a rollout.
+
+    Attributes:
+        rows: episodes that are played side by side.
+        turns: turns that every row plays.
+        context: tokens of an episode at most; one that would need more is truncated.
+        action_tokens: words of an action at most; 0 for the suite's longest command.
+        group: neighbouring rows whose j-th episodes are attempts at one instance.
+        whole: begin only episodes that have the turns to be played to an end. What a row plays
+            then depends on no episode's length, and nothing is to be bootstrapped.
+        anchors: record hashes of the states that are acted in.
+    """
+
+    rows: int = 256
+    turns: int = 32
+    context: int = 256
+    action_tokens: int = 0
+    group: int = 1
+    whole: bool = False
+    anchors: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "turns", "context", "group"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        if self.rows % self.group:
+            raise ValueError(f"rows={self.rows}: expected a multiple of group={self.group}")
+        if self.action_tokens < 0:
+            raise ValueError(f"action_tokens={self.action_tokens}: expected at least 0")
+
+    @property
+    def words(self) -> int:
+        """Words said in an episode at most: half of its context."""
+        return self.context // 2
+
+    @property
+    def slots(self) -> int:
+        """Slots of a row's cache: its context and a few, in whole eights, as processors like it.
+
+        Most messages that close a truncated episode fit into the few.
+        """
+        return (self.context // 8 + 1) * 8
+
+    def speech(self, suite: Suite) -> int:
+        """Words of an action at most, in `suite`."""
+        return self.action_tokens or suite.action_tokens
+
+    def check(self, suite: Suite) -> None:
+        """Raises `ValueError` if an episode of `suite` could not even begin in this context."""
+        needed = suite.first_tokens + 1 + self.speech(suite)
+        if self.context < needed or self.words < self.speech(suite):
+            least = max(needed, 2 * self.speech(suite))
+            raise ValueError(
+                f"context={self.context}: an opening of up to {suite.first_tokens} tokens and an "
+                f"action of up to {self.speech(suite)} need at least {least}"
+            )
+        limit = int(suite.turn_limits.max())
+        if self.whole and self.turns < limit:
+            raise ValueError(
+                f"turns={self.turns}: whole episodes of up to {limit} turns need as many"
+            )
