@@ -90,7 +90,7 @@ def divergence_of_rollout(
         del count
         base, _ = word_outputs(learner.actor, state.reference, batch, turns.task)
         said = batch.words_of(turns.log_prob)
-        distance = _divergence(learner, batch, turns.action, None, base, said)
+        distance = _sampled_divergence(learner, batch, turns.action, base, said)
         place = jnp.where(batch.said, batch.turn * size + batch.place, grid.size)
         return grid.at[place].set(distance, mode="drop")
 
@@ -116,12 +116,9 @@ def _words(
     distance = jnp.zeros_like(value)
     if algorithm.measures_kl and not algorithm.pays_kl:
         base = jax.lax.stop_gradient(word_outputs(actor, reference, batch, turns.task)[0])
-        exact = algorithm.kl == "exact"
-        distance = (
-            kl(logits, base)
-            if exact
-            else _divergence(learner, batch, turns.action, None, base, said)
-        )
+        distance = kl(logits, base)
+        if algorithm.kl != "exact":
+            distance = _sampled_divergence(learner, batch, turns.action, base, said)
     return Words(
         log_prob=said,
         entropy=entropy,
@@ -137,17 +134,9 @@ def _words(
     )
 
 
-def _divergence(
-    learner: Learner,
-    batch: PackedRow,
-    actions: Array,
-    logits: Array | None,
-    base: Array,
-    said: Array,
+def _sampled_divergence(
+    learner: Learner, batch: PackedRow, actions: Array, base: Array, said: Array
 ) -> Float[Array, "rows words"]:
-    """Divergence from the logits `base`: that of `logits`, all words considered, or what the words
-    said tell of it by their log probabilities."""
-    if learner.algorithm.kl == "exact":
-        return kl(logits, base)
+    """What the words said, of log probabilities `said`, tell of the divergence from `base`."""
     choice = jnp.asarray(learner.actor.places)[batch.words_of(actions)]
     return SAMPLED_KL[learner.algorithm.kl](clamped(log_prob(base, choice) - said))

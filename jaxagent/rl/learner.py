@@ -113,6 +113,17 @@ class Learner:
         reference: Params | None = None,
         memory: Memory | None = None,
     ) -> LearnerState:
+        """The state before the first of `updates`, on all devices: see `initial`."""
+        return replicate(self.initial(params, key, updates, reference, memory), self.devices)
+
+    def initial(
+        self,
+        params: Params,
+        key: jax.Array,
+        updates: int | None = None,
+        reference: Params | None = None,
+        memory: Memory | None = None,
+    ) -> LearnerState:
         """The state before the first of `updates`.
 
         Args:
@@ -126,7 +137,7 @@ class Learner:
         if memory is None:
             memory = Memory(params, jax.tree.map(jnp.zeros_like, params))
         given = params if reference is None else reference
-        state = LearnerState(
+        return LearnerState(
             params=params,
             reference=given if self.algorithm.measures_kl else {},
             memory=memory if self.algorithm.consolidates else no_memory(),
@@ -135,7 +146,6 @@ class Learner:
             update=jnp.int32(0),
             updates=jnp.int32(self.updates if updates is None else updates),
         )
-        return replicate(state, self.devices)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def run(

@@ -1,0 +1,143 @@
+"""Populations: many training runs as one program, sharing nothing but the code.
+
+Seeds, learning rates and all else that is traced differ between members; shapes and algorithms do
+not. Members are spread over the devices without any communication, and on each device some of them
+run side by side, in *lanes*, the others behind. On an accelerator lanes fill the machine; a
+processor core is busy with one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jax.sharding import AxisType, Mesh, PartitionSpec
+from jaxtyping import Array, Bool
+
+from jaxagent.models import Params
+from jaxagent.rl.algorithm import Hyper
+from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.improvement import Metrics
+from jaxagent.rl.learner import Learner, LearnerState, repeat, train_step
+
+AXIS = "member"
+
+
+class PopulationState(flax.struct.PyTreeNode):
+    """All members, a leading axis [members] on every leaf.
+
+    Attributes:
+        members: their states.
+        alive: bool[members], false once an update gave a number that is not finite: the member
+            stays as it was before, and its counter of updates tells when.
+    """
+
+    members: LearnerState
+    alive: Bool[Array, " members"]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Static parts of a population.
+
+    Attributes:
+        learner: of every member; it uses one device.
+        lanes: members side by side on a device; a divisor of the members on it.
+        devices: that the members are spread over.
+    """
+
+    learner: Learner
+    lanes: int = 1
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        if self.learner.devices != 1:
+            raise ValueError(f"learner.devices={self.learner.devices}: expected 1 per member")
+        if self.lanes < 1:
+            raise ValueError(f"lanes={self.lanes}: expected at least 1")
+        if not 1 <= self.devices <= len(jax.devices()):
+            raise ValueError(f"devices={self.devices}: expected 1 to {len(jax.devices())}")
+
+    def start(self, params: Params, keys: jax.Array, updates: int | None = None) -> PopulationState:
+        """The state before the first update.
+
+        Args:
+            params: to start from, the same for all members.
+            keys: [members], of everything random in each.
+            updates: of the whole run; by default those of the learner.
+
+        Raises:
+            ValueError: the members cannot be shared out evenly.
+        """
+        count = len(keys)
+        if count % (self.lanes * self.devices):
+            share = f"lanes={self.lanes} × devices={self.devices}"
+            raise ValueError(f"members={count}: expected a multiple of {share}")
+        members = jax.vmap(lambda key: self.learner.initial(params, key, updates))(keys)
+        return PopulationState(members, jnp.ones(count, bool))
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def run(
+        self,
+        state: PopulationState,
+        hyper: Hyper,
+        curriculum: Curriculum,
+        count: jax.typing.ArrayLike = 1,
+    ) -> tuple[PopulationState, Metrics]:
+        """Does `count` updates of every member.
+
+        Args:
+            state: the members.
+            hyper: of each, a leading axis [members] on every leaf: see `stack`.
+            curriculum: of each, in the same way.
+            count: updates.
+
+        Returns:
+            The members, and the means of the metrics of each; not finite for those that died.
+        """
+
+        def each(member: tuple) -> tuple[PopulationState, Metrics]:
+            state, hyper, curriculum = member
+            step = partial(survive, self.learner, hyper=hyper, curriculum=curriculum)
+            return repeat(step, state, count)
+
+        def mapped(*members: Any) -> tuple[PopulationState, Metrics]:
+            return jax.lax.map(each, members, batch_size=self.lanes if self.lanes > 1 else None)
+
+        if self.devices > 1:
+            spec = PartitionSpec(AXIS)
+            mapped = jax.shard_map(
+                mapped, mesh=self._mesh, in_specs=spec, out_specs=spec, check_vma=False
+            )
+        return mapped(state, hyper, curriculum)
+
+    @property
+    def _mesh(self) -> Mesh:
+        chosen = jax.devices()[: self.devices]
+        return jax.make_mesh((self.devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen)
+
+
+def survive(
+    learner: Learner, state: PopulationState, hyper: Hyper, curriculum: Curriculum
+) -> tuple[PopulationState, Metrics]:
+    """One update of one member, unless it is or would be beyond repair. Pure."""
+    after, metrics = train_step(learner, state.members, hyper, curriculum)
+    numbers = (after.params, after.optimiser, metrics)
+    alive = state.alive & jnp.all(jnp.stack([_is_finite(x) for x in jax.tree.leaves(numbers)]))
+    members = jax.tree.map(partial(jnp.where, alive), after, state.members)
+    metrics = {name: jnp.where(alive, value, jnp.nan) for name, value in metrics.items()}
+    return PopulationState(members, alive), metrics
+
+
+def stack(members: Sequence[Any]) -> Any:
+    """Trees of the members, e.g. `Hyper`, as one with a leading axis [members]."""
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *members)
+
+
+def _is_finite(x: jax.Array) -> Bool[Array, ""]:
+    return jnp.all(jnp.isfinite(x)) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.bool_(True)

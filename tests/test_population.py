@@ -1,0 +1,122 @@
+"""Populations: members that are what they would be alone, and deaths that harm nobody."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from probes import PROBES
+
+from jaxagent.envs import make_suite
+from jaxagent.models import ModelConfig, Policy
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Algorithm, Hyper
+from jaxagent.rl.curriculum import single
+from jaxagent.rl.learner import Learner
+from jaxagent.rl.window import Window
+from jaxagent.sweep.population import Population, stack
+
+UPDATES = 3
+
+
+@pytest.fixture(scope="module")
+def learner():
+    suite = make_suite(["read/easy", "delayed/easy"], PROBES)
+    model = ModelConfig(width=32, layers=1, heads=2, hidden=32)
+    policy = Policy(model, len(suite.language.vocabulary))
+    algorithm = Algorithm(epochs=1, minibatch=4)
+    return Learner(Actor(policy, suite), Window(8, 4, 32), algorithm, updates=UPDATES)
+
+
+def members_of(learner, rates, tasks):
+    hyper = stack([Hyper(learning_rate=rate) for rate in rates])
+    curricula = stack([single(learner.actor.suite, task) for task in tasks])
+    return hyper, curricula
+
+
+def train(learner, rates, tasks, seeds, **sizes):
+    params = learner.actor.policy.init(jax.random.key(0))
+    population = Population(learner, **sizes)
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    state = population.start(params, keys)
+    return population.run(state, *members_of(learner, rates, tasks), UPDATES)
+
+
+def member(tree, number):
+    return [np.asarray(x[number]) for x in jax.tree.leaves(tree)]
+
+
+RATES, TASKS, SEEDS = [1e-3, 3e-3, 0.0, 1e-2], ["read/easy", "delayed/easy"] * 2, [1, 2, 3, 4]
+
+
+@pytest.fixture(scope="module")
+def together(learner):
+    return train(learner, RATES, TASKS, SEEDS)
+
+
+def test_a_member_is_what_it_is_alone_bit_for_bit(learner, together):
+    for number in range(4):
+        each = (RATES[number : number + 1], TASKS[number : number + 1], SEEDS[number : number + 1])
+        alone, metrics = train(learner, *each)
+        for a, b in zip(
+            member(together[0].members.params, number), member(alone.members.params, 0), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+        for name, value in metrics.items():
+            np.testing.assert_array_equal(value[0], together[1][name][number])
+
+
+def test_a_member_is_a_run_of_the_learner(learner, together):
+    params = learner.actor.policy.init(jax.random.key(0))
+    state = learner.start(params, jax.random.key(SEEDS[1]))
+    curriculum = single(learner.actor.suite, TASKS[1])
+    state, _ = learner.run(state, Hyper(learning_rate=RATES[1]), curriculum, UPDATES)
+    for a, b in zip(
+        member(together[0].members.params, 1), jax.tree.leaves(state.params), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [{"lanes": 2}, {"devices": 2}, {"lanes": 2, "devices": 2}])
+def test_lanes_and_devices_change_no_result(learner, together, sizes):
+    if sizes.get("devices", 1) > len(jax.devices()):
+        pytest.skip("needs two devices")
+    other, _ = train(learner, RATES, TASKS, SEEDS, **sizes)
+    for a, b in zip(
+        jax.tree.leaves(together[0].members.params),
+        jax.tree.leaves(other.members.params),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_member_that_diverges_is_frozen_and_the_others_go_on(learner, together):
+    rates = [*RATES[:2], np.nan, RATES[3]]
+    state, metrics = train(learner, rates, TASKS, SEEDS)
+    assert state.alive.tolist() == [True, True, False, True]
+    assert state.members.update.tolist() == [UPDATES, UPDATES, 0, UPDATES]
+    assert np.isnan(metrics["policy_loss"]).tolist() == [False, False, True, False]
+    start = learner.actor.policy.init(jax.random.key(0))
+    for a, b in zip(member(state.members.params, 2), jax.tree.leaves(start), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for number in (0, 1, 3):
+        for a, b in zip(
+            member(state.members.params, number),
+            member(together[0].members.params, number),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"lanes": 0}, "lanes=0: expected at least 1"),
+        ({"devices": 99}, "devices=99: expected 1 to"),
+        ({"lanes": 3}, "members=4: expected a multiple of lanes=3"),
+    ],
+)
+def test_bad_sizes_are_named(learner, sizes, message):
+    with pytest.raises(ValueError, match=message):
+        train(learner, RATES, TASKS, SEEDS, **sizes)
