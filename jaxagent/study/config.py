@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,6 +74,10 @@ def from_values(kind: type[T], values: Any, path: str = "") -> T:
 
 
 def _value(kind: Any, value: Any, path: str) -> Any:
+    options = typing.get_args(kind)
+    if types.NoneType in options:
+        [kind] = (each for each in options if each is not types.NoneType)
+        return None if value is None else _value(kind, value, path)
     if dataclasses.is_dataclass(kind):
         return from_values(typing.cast(type, kind), value, f"{path}.")
     if kind is float and _is_number(value):
