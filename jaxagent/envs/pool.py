@@ -30,6 +30,18 @@ class Pool(flax.struct.PyTreeNode):
         return self.messages.length.shape[0]
 
 
+class Levels(flax.struct.PyTreeNode):
+    """What instances are made from: a leading axis of `size` on every leaf.
+
+    Attributes:
+        key: uint32[size, 2], data of the keys.
+        task: int32[size].
+    """
+
+    key: UInt32[Array, "size 2"]
+    task: Int[Array, " size"]
+
+
 def training_keys(key: jax.Array, count: int) -> jax.Array:
     """`count` instance keys for training, drawn from `key`: the first bit of each is clear."""
     data = jax.random.bits(key, (count, 2), jnp.uint32)
@@ -53,10 +65,21 @@ def fill_pool(suite: Suite, keys: jax.Array, tasks: Int[Array, " size"]) -> Pool
 
 
 def draw_pool(key: jax.Array, suite: Suite, weights: Float[Array, " tasks"], size: int) -> Pool:
-    """`size` training instances, their tasks drawn with `weights`, in random order.
+    """`size` training instances, their tasks drawn with `weights`: see `draw_levels`."""
+    return pool_of(suite, draw_levels(key, weights, size))
 
-    The number of instances of a task is its share of `size`, up to rounding (systematic
-    sampling), which keeps small batches from missing a task.
+
+def pool_of(suite: Suite, levels: Levels) -> Pool:
+    """The instances of these levels."""
+    keys = jax.random.wrap_key_data(levels.key, impl="threefry2x32")
+    return fill_pool(suite, keys, levels.task)
+
+
+def draw_levels(key: jax.Array, weights: Float[Array, " tasks"], size: int) -> Levels:
+    """`size` training levels, their tasks drawn with `weights`, in random order.
+
+    The number of levels of a task is its share of `size`, up to rounding (systematic sampling),
+    which keeps small batches from missing a task.
     """
     task_key, order_key, instance_key = jax.random.split(key, 3)
     shares = jnp.cumsum(weights) / jnp.sum(weights)
@@ -65,7 +88,7 @@ def draw_pool(key: jax.Array, suite: Suite, weights: Float[Array, " tasks"], siz
     last = jnp.max(jnp.where(weights > 0, jnp.arange(len(weights)), 0))
     tasks = jnp.minimum(jnp.searchsorted(shares, points, side="right"), last)
     tasks = jax.random.permutation(order_key, tasks)
-    return fill_pool(suite, training_keys(instance_key, size), tasks)
+    return Levels(jax.random.key_data(training_keys(instance_key, size)), tasks)
 
 
 def deal(

@@ -1,7 +1,8 @@
-"""Curricula: weights over the tasks of a suite as a function of training progress.
+"""Curricula: weights over the tasks of a suite as a function of training progress and success.
 
 A curriculum is data of one shape, so that changing it never recompiles and several can be mapped
-over. Weights are interpolated between knots; a jump is two knots at nearly the same place.
+over. Weights are interpolated between knots; a jump is two knots at nearly the same place. A rule
+may then shift them towards tasks that promise more (`jaxagent.rl.standing`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,15 @@ from collections.abc import Mapping, Sequence
 import flax.struct
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxagent.envs.suite import Suite
+
+RULES = ("static", "balance", "learnability", "progress", "bandit", "gate")
+"""What may shift the weights: nothing; failure `1 − p`; learnability `p (1 − p)` (SFL, Rutherford
+et al. 2024, arXiv 2408.15099); learning progress, how far fast and slow means of success are apart
+(TSCL, Matiisen et al. 2017, arXiv 1707.00183); a bandit on mean |A| (SEC, arXiv 2505.14970);
+stages that open when the one before is solved."""
 
 KNOTS = 16
 """Knots of every curriculum; unused ones repeat the last."""
@@ -29,12 +36,25 @@ class Curriculum(flax.struct.PyTreeNode):
         weights: float32[KNOTS, tasks], weights at each of them, each row summing to 1.
         stage: float32[KNOTS], ascending places where a new horizon begins; unused ones above 1.
         horizon: float32[KNOTS], share of the turn limits that is given from there on.
+        rule: int32[], place in `RULES`.
+        temperature: float32[], of the rule: large ones bring its weights near to equal.
+        explore: float32[], share of the weights that no rule touches; for `gate`, that of the
+            stages before.
+        threshold: float32[], success that opens the next stage of `gate`.
+        rank: int32[tasks], stage of `gate` that each task belongs to.
+        replay: float32[], share of the instances that are replayed, if the learner replays.
     """
 
     progress: Float[Array | np.ndarray, " knots"]
     weights: Float[Array | np.ndarray, "knots tasks"]
     stage: Float[Array | np.ndarray, " knots"]
     horizon: Float[Array | np.ndarray, " knots"]
+    rule: Int[Array | np.ndarray, ""]
+    temperature: Float[Array | np.ndarray, ""]
+    explore: Float[Array | np.ndarray, ""]
+    threshold: Float[Array | np.ndarray, ""]
+    rank: Int[Array | np.ndarray, " tasks"]
+    replay: Float[Array | np.ndarray, ""]
 
     def weights_at(self, progress: Float[Array, ""]) -> Float[Array, " tasks"]:
         """Weights over the tasks at `progress`, summing to 1."""
@@ -64,11 +84,34 @@ def single(suite: Suite, task: str) -> Curriculum:
     return mixture(suite, [task])
 
 
-def sequence(suite: Suite, stages: Sequence[Mapping[str, float] | Sequence[str]]) -> Curriculum:
-    """One mixture after the other, each for an equal share of the training."""
-    knots = []
+def tempered(weights: Mapping[str, float], temperature: float) -> dict[str, float]:
+    """Weights `n^(1/T)`: between those given, at T = 1, and equal ones, as T grows.
+
+    Raises:
+        ValueError: the temperature is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature}: expected more than 0")
+    return {name: weight ** (1.0 / temperature) for name, weight in weights.items()}
+
+
+def sequence(
+    suite: Suite, stages: Sequence[Mapping[str, float] | Sequence[str]], rehearsal: float = 0.0
+) -> Curriculum:
+    """One mixture after the other, each for an equal share of the training.
+
+    Args:
+        suite: the tasks.
+        stages: the mixtures.
+        rehearsal: share of every stage but the first that goes to the stages before it.
+    """
+    _check_share("rehearsal", rehearsal)
+    knots, before = [], []
     for i, stage in enumerate(stages):
         row = _row(suite, stage)
+        earlier = np.mean(before, axis=0) if before else row
+        before.append(row)
+        row = (1.0 - rehearsal) * row + rehearsal * earlier
         knots += [(i / len(stages) + (_JUMP if i else 0.0), row)]
         knots += [((i + 1) / len(stages), row)]
     return _through(knots)
@@ -82,8 +125,7 @@ def ramp(suite: Suite, tasks: Sequence[str], rehearsal: float = 0.1) -> Curricul
         tasks: in the order of difficulty.
         rehearsal: share that is always spread evenly over all of them.
     """
-    if not 0.0 <= rehearsal <= 1.0:
-        raise ValueError(f"rehearsal={rehearsal}: expected a share between 0 and 1")
+    _check_share("rehearsal", rehearsal)
     even = _row(suite, tasks)
     rows = [rehearsal * even + (1.0 - rehearsal) * _row(suite, [task]) for task in tasks]
     places = np.linspace(0.0, 1.0, len(tasks)) if len(tasks) > 1 else [0.0]
@@ -104,6 +146,76 @@ def with_horizon(curriculum: Curriculum, shares: Sequence[float]) -> Curriculum:
     return curriculum.replace(stage=stage, horizon=horizon)
 
 
+def adaptive(
+    curriculum: Curriculum, rule: str, temperature: float = 1.0, explore: float = 0.1
+) -> Curriculum:
+    """The same weights, shifted by a rule towards the tasks that promise more.
+
+    Args:
+        curriculum: the weights that the rule starts from; a task that has none gets none.
+        rule: one of `RULES` but `gate`.
+        temperature: scores count by the power 1 / temperature (`bandit`: exponentially).
+        explore: share of the weights that the rule leaves as they are.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+    choices = [each for each in RULES if each != "gate"]
+    if rule not in choices:
+        raise ValueError(f"rule={rule!r}: expected one of {', '.join(choices)}")
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature}: expected more than 0")
+    _check_share("explore", explore)
+    return curriculum.replace(
+        rule=np.asarray(RULES.index(rule), np.int32),
+        temperature=np.asarray(temperature, np.float32),
+        explore=np.asarray(explore, np.float32),
+    )
+
+
+def gated(
+    suite: Suite,
+    stages: Sequence[Mapping[str, float] | Sequence[str]],
+    threshold: float = 0.8,
+    rehearsal: float = 0.1,
+) -> Curriculum:
+    """From stage to stage, each opened by success on all tasks of the one before.
+
+    Args:
+        suite: the tasks.
+        stages: mixtures of tasks, easy ones first; none belongs to two.
+        threshold: mean success of training episodes that counts as solved.
+        rehearsal: share of the stages before the current one.
+
+    Raises:
+        ValueError: a task is in two stages, or a value is out of range.
+    """
+    _check_share("threshold", threshold)
+    _check_share("rehearsal", rehearsal)
+    rows = np.stack([_row(suite, stage) for stage in stages])
+    twice = [name for name, uses in zip(suite.names, (rows > 0).sum(0), strict=True) if uses > 1]
+    if twice:
+        raise ValueError(f"stages: {', '.join(twice)} in more than one, expected in one")
+    rank = np.where(rows.any(0), rows.argmax(0), len(stages))
+    return _through([(0.0, rows.mean(0))]).replace(
+        rule=np.asarray(RULES.index("gate"), np.int32),
+        rank=rank.astype(np.int32),
+        threshold=np.asarray(threshold, np.float32),
+        explore=np.asarray(rehearsal, np.float32),
+    )
+
+
+def with_replay(curriculum: Curriculum, share: float) -> Curriculum:
+    """The same weights, with a share of the instances replayed (see `Learner.replay`)."""
+    _check_share("share", share)
+    return curriculum.replace(replay=np.asarray(share, np.float32))
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name}={value}: expected a share between 0 and 1")
+
+
 def _row(suite: Suite, weights: Mapping[str, float] | Sequence[str]) -> np.ndarray:
     given = dict(weights) if isinstance(weights, Mapping) else dict.fromkeys(weights, 1.0)
     unknown = sorted(set(given) - set(suite.names))
@@ -122,4 +234,16 @@ def _through(knots: Sequence[tuple[float, np.ndarray]]) -> Curriculum:
     progress, weights = (np.asarray(each, np.float32) for each in zip(*padded, strict=True))
     stage = np.full(KNOTS, 2.0, np.float32)
     stage[0] = 0.0
-    return Curriculum(progress, weights, stage, np.ones(KNOTS, np.float32))
+    none = np.asarray(0, np.float32)
+    return Curriculum(
+        progress=progress,
+        weights=weights,
+        stage=stage,
+        horizon=np.ones(KNOTS, np.float32),
+        rule=np.asarray(0, np.int32),
+        temperature=np.asarray(1, np.float32),
+        explore=none,
+        threshold=np.asarray(1, np.float32),
+        rank=np.zeros(weights.shape[1], np.int32),
+        replay=none,
+    )

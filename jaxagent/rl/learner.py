@@ -13,19 +13,22 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from jaxagent.envs.pool import draw_pool
+from jaxagent.envs.pool import pool_of
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.consolidation import Memory, no_memory
-from jaxagent.rl.credit import assign_credit
+from jaxagent.rl.credit import Credit, assign_credit
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, own_key, replicate, spread
 from jaxagent.rl.improvement import Metrics, divergence_of_rollout, improve
+from jaxagent.rl.lessons import draw_lesson, renew_replay, renew_standing
 from jaxagent.rl.loss import Scalar
 from jaxagent.rl.optimiser import optimiser
 from jaxagent.rl.packing import Packing, pack
+from jaxagent.rl.replay import Replay, no_replay
 from jaxagent.rl.rollout import rollout
+from jaxagent.rl.standing import Standing, no_standing
 from jaxagent.rl.trajectory import Trajectory
 from jaxagent.rl.window import Window
 
@@ -39,6 +42,8 @@ class LearnerState(flax.struct.PyTreeNode):
         params: of the policy.
         reference: of the policy that divergence is measured from; empty if none is.
         memory: of earlier stages, that the parameters are held to; empty if they are not.
+        standing: success in every task so far, for the curriculum.
+        replay: levels that may be played again; empty if none are.
         optimiser: state of Adam.
         key: of everything random still to come.
         update: int32[], updates done.
@@ -48,6 +53,8 @@ class LearnerState(flax.struct.PyTreeNode):
     params: Params
     reference: Params
     memory: Memory
+    standing: Standing
+    replay: Replay | dict[str, jax.Array]
     optimiser: optax.OptState
     key: jax.Array
     update: Int[Array, ""]
@@ -64,6 +71,7 @@ class Learner:
         algorithm: static parts of the update.
         pool: instances made per update; 0 for four per group of rows.
         updates: updates of a whole run, unless `start` is told another number.
+        replay: levels that are remembered, to be played again as the curriculum says; 0 for none.
         devices: that share every batch; each plays `window.rows / devices` rows.
     """
 
@@ -72,6 +80,7 @@ class Learner:
     algorithm: Algorithm = Algorithm()
     pool: int = 0
     updates: int = 100
+    replay: int = 0
     devices: int = 1
 
     def __post_init__(self) -> None:
@@ -83,6 +92,10 @@ class Learner:
         groups = self.window.rows // self.algorithm.group
         if self.pool and self.pool < groups:
             raise ValueError(f"pool={self.pool}: expected at least {groups}, or 0")
+        if self.replay and self.replay < self.instances:
+            raise ValueError(f"replay={self.replay}: expected at least {self.instances}, or 0")
+        if self.replay and self.devices > 1:
+            raise ValueError(f"replay={self.replay}: expected devices=1, got {self.devices}")
 
     @property
     def turns_per_update(self) -> int:
@@ -141,6 +154,8 @@ class Learner:
             params=params,
             reference=given if self.algorithm.measures_kl else {},
             memory=memory if self.algorithm.consolidates else no_memory(),
+            standing=no_standing(len(self.actor.suite)),
+            replay=no_replay(self.replay) if self.replay else {},
             optimiser=optimiser().init(params),
             key=key,
             update=jnp.int32(0),
@@ -202,18 +217,21 @@ def train_step(
     pool_key, play_key, order_key = (own_key(each, learner.devices) for each in keys)
     actor, window = learner.actor, share(learner.played, learner.devices)
     progress = state.update / state.updates
-    size = learner.instances // learner.devices
-    pool = draw_pool(pool_key, actor.suite, curriculum.weights_at(progress), size)
+    drawn = draw_lesson(learner, state, curriculum, progress, pool_key)
     horizon = curriculum.horizon_at(progress)
+    pool = pool_of(actor.suite, drawn.levels)
     trajectory = rollout(actor, state.params, pool, play_key, window, horizon)
     packing = pack(trajectory, window.context, window.words)
-    state, parts = _learn(learner, state, hyper, packing, order_key)
+    state, credit, parts = _learn(learner, state, hyper, packing, order_key)
     metrics = {**parts, **trajectory_metrics(actor, trajectory, learner.devices)}
     useful = packing.useful(window.context) / learner.devices
     metrics["useful_tokens"] = across(useful, learner.devices)
     metrics["progress"] = progress
+    standing = renew_standing(learner, state, curriculum, trajectory, credit, metrics)
+    replay = renew_replay(learner, state, drawn, trajectory, credit)
     reference = blend(state.reference, state.params, hyper.reference_decay)
-    return state.replace(reference=reference, key=key, update=state.update + 1), metrics
+    state = state.replace(reference=reference, standing=standing, replay=replay)
+    return state.replace(key=key, update=state.update + 1), metrics
 
 
 def blend(reference: Params, params: Params, decay: Scalar) -> Params:
@@ -253,7 +271,7 @@ def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -
 
 def _learn(
     learner: Learner, state: LearnerState, hyper: Hyper, packing: Packing, key: jax.Array
-) -> tuple[LearnerState, Metrics]:
+) -> tuple[LearnerState, Credit, Metrics]:
     """Credit for what was played, and the gradient steps that it leads to."""
     algorithm, devices, distance = learner.algorithm, learner.devices, 0.0
     if algorithm.pays_kl:
@@ -265,4 +283,4 @@ def _learn(
     if algorithm.pays_kl:
         sums = across((jnp.sum(credit.weight * distance), jnp.sum(credit.weight)), devices)
         parts["kl"] = sums[0] / jnp.maximum(sums[1], 1e-9)
-    return state, parts
+    return state, credit, parts

@@ -1,0 +1,92 @@
+"""Against forgetting: what matters is found, and held on to."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from probes import PROBES
+
+from jaxagent.envs import make_suite
+from jaxagent.models import ModelConfig, Policy, log_prob
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Algorithm, Hyper
+from jaxagent.rl.consolidation import Memory, average, drift, importance, remember
+from jaxagent.rl.curriculum import single
+from jaxagent.rl.learner import Learner
+from jaxagent.rl.window import Window
+from jaxagent.text import ACT
+
+
+@pytest.fixture(scope="module")
+def learner():
+    suite = make_suite(["read/easy", "delayed/easy"], PROBES)
+    policy = Policy(
+        ModelConfig(width=16, layers=1, heads=2, hidden=16), len(suite.language.vocabulary)
+    )
+    algorithm = Algorithm(epochs=1, minibatch=8, consolidates=True)
+    return Learner(Actor(policy, suite), Window(64, 4, 32), algorithm, updates=20)
+
+
+def test_drift_is_the_weighted_square():
+    memory = Memory({"w": jnp.array([1.0, 2.0])}, {"w": jnp.array([3.0, 0.5])})
+    np.testing.assert_allclose(drift({"w": jnp.array([2.0, 0.0])}, memory), 0.5 * (3 + 0.5 * 4))
+    later = remember(memory, {"w": jnp.zeros(2)}, {"w": jnp.ones(2)}, decay=0.5)
+    np.testing.assert_allclose(later.importance["w"], [2.5, 1.25])
+    np.testing.assert_array_equal(later.params["w"], 0.0)
+
+
+def test_importance_is_the_fisher_information_of_one_word():
+    """A policy that says one word: the exact expectation over all words is at hand."""
+    suite = make_suite(["one-action/easy"], PROBES)
+    policy = Policy(
+        ModelConfig(width=8, layers=1, heads=1, hidden=8), len(suite.language.vocabulary)
+    )
+    actor = Actor(policy, suite)
+    window = Window(512, 1, 16, action_tokens=1)
+    learner = Learner(actor, window, Algorithm(minibatch=64))
+    params = policy.init(jax.random.key(3))
+    plan = single(suite, "one-action/easy")
+    found = importance(learner, params, plan, jax.random.key(0), updates=16)
+    opening = suite.reset(jax.random.key(0), jnp.int32(0))[1]
+    pool = jax.tree.map(lambda x: x[None], opening)
+
+    def logits(params):
+        tokens = jnp.append(pool.tokens[0], 0).at[pool.length[0]].set(ACT)
+        size = len(tokens)
+        here = jnp.arange(size)
+        segments = jnp.where(here <= pool.length[0], 0, -1)
+        hidden = policy.encode(params, tokens, here, segments, pool.length[:1])
+        return actor.logits(params, hidden, jnp.zeros(1, jnp.int32))
+
+    words = len(actor.words)
+    each = jax.vmap(jax.grad(lambda p, w: log_prob(logits(p), w[None])[0]), (None, 0))(
+        params, jnp.arange(words)
+    )
+    chances = jax.nn.softmax(logits(params)[0])
+    exact = jax.tree.map(lambda g: jnp.tensordot(chances, jnp.square(g), 1), each)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
+        np.testing.assert_allclose(jnp.sum(a), jnp.sum(b), rtol=0.15, atol=1e-6)
+
+
+def test_consolidation_holds_what_matters(learner):
+    params = learner.actor.policy.init(jax.random.key(0))
+    plan = single(learner.actor.suite, "read/easy")
+    weight = importance(learner, params, plan, jax.random.key(1), updates=1)
+    memory = remember(Memory({}, {}), params, weight)
+    moved = {}
+    for strength in (0.0, 100.0):
+        state = learner.start(params, jax.random.key(2), memory=memory)
+        hyper = Hyper(learning_rate=3e-3, consolidation=strength)
+        state, metrics = learner.run(state, hyper, plan, 20)
+        moved[strength] = float(drift(state.params, memory))
+        assert np.isfinite(metrics["drift"])
+    assert moved[100.0] < 0.3 * moved[0.0]
+
+
+def test_average_of_stages():
+    stages = [{"w": jnp.array([0.0, 3.0])}, {"w": jnp.array([2.0, 1.0])}]
+    np.testing.assert_allclose(average(stages)["w"], [1.0, 2.0])
+    with pytest.raises(ValueError, match="at least one stage"):
+        average([])
