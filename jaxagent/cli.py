@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -133,6 +133,33 @@ class Train(Study):
 
 
 @dataclass(frozen=True)
+class Compare:
+    """Run a plan with several algorithms from the same base policies, and compare them."""
+
+    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
+    """What to train and measure, whatever the algorithm."""
+    algorithms: tuple[str, ...] = ()
+    """Names of algorithms; by default all."""
+    output: str = ""
+    """Folder of the results; default runs/NAME. What is finished in it is not run again."""
+    json: Json = False
+    """Print the rows of algorithms.csv as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import comparison
+        from jaxagent.study.console import ConsoleProgress
+
+        folder = Path(self.output or f"runs/{self.plan.name}")
+        with _stoppable(), ConsoleProgress() as progress:
+            rows = comparison.compare(self.plan, self.algorithms, folder, progress)
+        if self.json:
+            print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        else:
+            Console().print(comparison.show(rows))
+
+
+@dataclass(frozen=True)
 class Report:
     """Build the report of a study again from its table of results."""
 
@@ -173,9 +200,14 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "evaluate": Evaluate,
     "study": Study,
+    "compare": Compare,
     "report": Report,
     "bench": Bench,
 }
+
+
+_PLANNED = {"study": "quickstart", "train": "train", "compare": "algorithms"}
+"""Commands that refine a plan, and the one that each begins with."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -201,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parse(command: str, arguments: list[str]) -> Any:
     default: Any = tyro.MISSING
     kind = COMMANDS[command]
-    if command in ("study", "train"):
+    if command in _PLANNED:
         default, arguments = _planned(command, arguments)
     output, errors = io.StringIO(), io.StringIO()
     try:
@@ -225,23 +257,30 @@ def _planned(command: str, arguments: list[str]) -> tuple[Any, list[str]]:
     """The plan that a study begins with, and the arguments that refine it."""
     from jaxagent.study.config import load_plan
 
-    kind, usual = (Train, "train") if command == "train" else (Study, "quickstart")
     named = bool(arguments) and not arguments[0].startswith("-")
-    return kind(load_plan(arguments[0] if named else usual)), arguments[named:]
+    plan = load_plan(arguments[0] if named else _PLANNED[command])
+    return COMMANDS[command](plan), arguments[named:]
 
 
 def _run_study(plan: StudyPlan, output: str, as_json: bool) -> None:
     from jaxagent.study.console import ConsoleProgress
     from jaxagent.study.runner import Runner
-    from jaxagent.study.training import Stopped
 
     folder = Path(output or f"runs/{plan.name}")
+    with _stoppable(), ConsoleProgress() as progress:
+        Runner(plan, folder, progress).run()
+    _show_study(folder, as_json)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Leaves with `STOPPED` where the work inside was asked to stop."""
+    from jaxagent.study.training import Stopped
+
     try:
-        with ConsoleProgress() as progress:
-            Runner(plan, folder, progress).run()
+        yield
     except Stopped as stop:
         _fail(STOPPED, f"{stop}; the same command goes on from there")
-    _show_study(folder, as_json)
 
 
 def _show_study(folder: Path, as_json: bool) -> None:

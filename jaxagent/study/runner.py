@@ -56,11 +56,13 @@ class Runner:
         plan: the study.
         folder: of its results; must be new or hold the same study.
         progress: told of all long work.
+        store: where phases are kept, which several studies may share; by default in `folder`.
     """
 
     plan: StudyPlan
     folder: Path
     progress: Progress
+    store: Path | None = None
     _ahead: Ahead = field(default_factory=Ahead, init=False)
 
     def run(self) -> Path:
@@ -260,7 +262,7 @@ class Runner:
         return plan.updates_of(phase.stages[-1]) if phase.parent else plan.base.updates
 
     def _folder_of(self, phase: Phase) -> Path:
-        return self.folder / "phases" / f"{phase.name}-seed{phase.seed}-{phase.key}"
+        return (self.store or self.folder / "phases") / f"{phase.name}-seed{phase.seed}-{phase.key}"
 
     def _collect(self) -> None:
         """Writes the table and the transcripts of all finished phases of the plan."""

@@ -1,0 +1,172 @@
+"""Comparing algorithms: one plan with every one of them, from the same base policies, in one
+table."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from jaxagent.rl.algorithm import ALGORITHMS
+from jaxagent.study import table
+from jaxagent.study.files import write_json, write_text
+from jaxagent.study.plan import StudyPlan, as_json
+from jaxagent.study.runner import Progress, Runner
+from jaxagent.study.statistics import iqm, stratified_bootstrap
+
+BASE = "base"
+"""What the base policies stand under, beside the algorithms."""
+
+METRICS = ("success", "return", "turns", "tokens", "invalid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One number of one training run, measured on held-out instances of the task it trained on.
+
+    Attributes:
+        algorithm: its name, or `base`.
+        task: what was trained and measured.
+        seed: of base policy and training.
+        metric: `success`, `return`, `turns`, `tokens`, `invalid`.
+        value: mean over the episodes.
+        episodes: how many were played.
+        device: that everything ran on.
+    """
+
+    algorithm: str
+    task: str
+    seed: int
+    metric: str
+    value: float
+    episodes: int
+    device: str
+
+
+def compare(
+    plan: StudyPlan, algorithms: Sequence[str], folder: Path, progress: Progress
+) -> list[Row]:
+    """Runs the plan with each algorithm and writes `algorithms.csv` and `settings.json`.
+
+    The budget of turns, the base policies and all settings that an algorithm does not define are
+    those of the plan, the same for all. What is finished is not run again.
+
+    Args:
+        plan: arms of one stage each; its own algorithm counts for nothing.
+        algorithms: names; none for all.
+        folder: of the results.
+        progress: told of all long work.
+
+    Raises:
+        ValueError: an algorithm is not known or cannot be used with the plan, or an arm has more
+            than one stage.
+    """
+    names = list(algorithms) or list(ALGORITHMS)
+    plans = {name: plan_for(plan, name) for name in names}
+    for arm in plan.arms:
+        if "-" in arm:
+            raise ValueError(f"arms: {arm!r} has several stages, expected one")
+    settings = {"plan": as_json(plan), "algorithms": {n: _settings(p) for n, p in plans.items()}}
+    rows: list[Row] = []
+    for name, each in plans.items():
+        Runner(each, folder / name, progress, folder / "phases").run()
+        measured = table.read(folder / name / "results.csv")
+        rows += _rows(name, each, measured, with_base=not rows)
+        write_text(folder / "algorithms.csv", as_csv(rows))
+        write_json(folder / "settings.json", settings)
+    return rows
+
+
+def plan_for(plan: StudyPlan, algorithm: str) -> StudyPlan:
+    """The plan with another algorithm."""
+    train = dataclasses.replace(plan.train, algorithm=algorithm)
+    return dataclasses.replace(plan, train=train)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """The rows as a table with a header."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([each.name for each in dataclasses.fields(Row)])
+    writer.writerows(dataclasses.astuple(row) for row in rows)
+    return out.getvalue()
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of `algorithms.csv`."""
+    kinds: Mapping[str, Callable[[str], Any]] = {"seed": int, "value": float, "episodes": int}
+    with path.open(newline="") as file:
+        every = list(csv.DictReader(file))
+    return [Row(**{name: kinds.get(name, str)(v) for name, v in each.items()}) for each in every]
+
+
+def show(rows: Sequence[Row], metric: str = "success") -> Table:
+    """Interquartile means over the seeds with their 95 % bootstrap intervals, best algorithm first.
+
+    The last column takes all tasks together (Agarwal et al. 2021, arXiv 2108.13264).
+    """
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    result = Table("algorithm", *tasks, "all", "seeds", title=f"held-out {metric}, %")
+    scores = {name: _scores(rows, name, tasks, metric) for name in _names(rows)}
+    for name in sorted(scores, key=lambda name: -iqm(scores[name].reshape(-1))):
+        runs = scores[name]
+        cells = [_cell(runs[:, i : i + 1]) for i in range(len(tasks))]
+        result.add_row(name, *cells, _cell(runs), str(len(runs)))
+    return result
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.algorithm for row in rows))
+
+
+def _scores(rows: Sequence[Row], name: str, tasks: Sequence[str], metric: str) -> np.ndarray:
+    """float[seeds, tasks] of one algorithm."""
+    found = {(r.seed, r.task): r.value for r in rows if (r.algorithm, r.metric) == (name, metric)}
+    seeds = sorted({seed for seed, _ in found})
+    return np.array([[found[seed, task] for task in tasks] for seed in seeds])
+
+
+def _cell(runs: np.ndarray) -> str:
+    def pooled(drawn: np.ndarray) -> np.ndarray:
+        return iqm(drawn.reshape(*drawn.shape[:-2], -1))
+
+    low, high = stratified_bootstrap(runs, pooled)
+    return f"{100 * float(pooled(runs)):.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _rows(name: str, plan: StudyPlan, measured: Sequence[table.Row], with_base: bool) -> list[Row]:
+    """What the runs came to on the tasks that they trained on."""
+    device = f"{jax.devices()[0].device_kind} x{len(jax.devices())}"
+    found = []
+    for row in measured:
+        if not row.is_held_out or row.metric not in METRICS:
+            continue
+        own = [arm for arm in plan.arms if row.task in plan.stage_tasks(arm)]
+        trained = row.phase in {f"train-{arm}" for arm in own}
+        if trained or (with_base and row.phase == BASE and own):
+            found.append(
+                Row(
+                    algorithm=name if trained else BASE,
+                    task=row.task,
+                    seed=row.seed,
+                    metric=row.metric,
+                    value=row.value,
+                    episodes=row.episodes,
+                    device=device,
+                )
+            )
+    return found
+
+
+def _settings(plan: StudyPlan) -> dict[str, Any]:
+    """Every setting of the algorithm as it was used."""
+    hyper = {k: v for k, v in dataclasses.asdict(plan.hyper()).items() if k != "weights"}
+    weights = dataclasses.asdict(plan.hyper().weights)
+    return {**dataclasses.asdict(plan.algorithm()), **hyper, "weights": weights}
