@@ -15,7 +15,7 @@ from jaxagent.envs import make_suite
 from jaxagent.models import ModelConfig, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
-from jaxagent.rl.curriculum import mixture
+from jaxagent.rl.curriculum import adaptive, mixture, with_replay
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.study.ahead import Ahead
@@ -24,17 +24,33 @@ from jaxagent.study.training import Stopped, train
 
 
 @pytest.fixture(scope="module")
-def run():
+def actor():
     suite = make_suite(["read/easy", "remember/easy"], PROBES)
     model = ModelConfig(width=16, layers=1, heads=2, hidden=16)
-    actor = Actor(Policy(model, len(suite.language.vocabulary)), suite)
+    return Actor(Policy(model, len(suite.language.vocabulary)), suite)
+
+
+@pytest.fixture(scope="module")
+def run(actor):
     algorithm = Algorithm(epochs=1, minibatch=4)
     learner = Learner(actor, Window(8, 5, 32), algorithm, updates=5, devices=2)
-    return learner, mixture(suite, suite.names), actor.policy.init(jax.random.key(0))
+    curriculum = mixture(actor.suite, actor.suite.names)
+    return learner, curriculum, actor.policy.init(jax.random.key(0))
 
 
-def test_a_stopped_run_that_goes_on_equals_one_that_was_not(run, tmp_path):
-    learner, curriculum, params = run
+@pytest.fixture(scope="module")
+def elaborate_run(actor):
+    """Everything that a state may hold: groups, reference, memory, standing, replayed levels."""
+    algorithm = Algorithm("group", "group", 2, kl="k1", consolidates=True, epochs=1, minibatch=4)
+    learner = Learner(actor, Window(8, 5, 32), algorithm, updates=5, replay=32)
+    curriculum = adaptive(mixture(actor.suite, actor.suite.names), "learnability")
+    return learner, with_replay(curriculum, 0.5), actor.policy.init(jax.random.key(0))
+
+
+@pytest.mark.parametrize("kind", ["run", pytest.param("elaborate_run", marks=pytest.mark.slow)])
+def test_a_stopped_run_that_goes_on_equals_one_that_was_not(kind, request, tmp_path):
+    learner, curriculum, params = request.getfixturevalue(kind)
+    hyper = Hyper(reference_decay=0.9)
 
     def stop_at_two(update, metrics):
         if update == 2:
@@ -43,10 +59,10 @@ def test_a_stopped_run_that_goes_on_equals_one_that_was_not(run, tmp_path):
     def start():
         return learner.start(params, jax.random.key(1))
 
-    whole, log = train(learner, start(), Hyper(), curriculum, tmp_path / "whole")
+    whole, log = train(learner, start(), hyper, curriculum, tmp_path / "whole")
     with pytest.raises(Stopped, match="signal 15"):
-        train(learner, start(), Hyper(), curriculum, tmp_path / "parts", stop_at_two)
-    rest, again = train(learner, start(), Hyper(), curriculum, tmp_path / "parts")
+        train(learner, start(), hyper, curriculum, tmp_path / "parts", stop_at_two)
+    rest, again = train(learner, start(), hyper, curriculum, tmp_path / "parts")
     assert int(rest.update) == 5 and again[-1]["update"] == 5 == log[-1]["update"]
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(rest), strict=True):
         if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +101,20 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def read(path: Path) -> list[Row]:
     """The rows of `algorithms.csv`."""
-    kinds: Mapping[str, Callable[[str], Any]] = {"seed": int, "value": float, "episodes": int}
     with path.open(newline="") as file:
-        every = list(csv.DictReader(file))
-    return [Row(**{name: kinds.get(name, str)(v) for name, v in each.items()}) for each in every]
+        return [_row(each) for each in csv.DictReader(file)]
+
+
+def _row(values: dict[str, str]) -> Row:
+    return Row(
+        algorithm=values["algorithm"],
+        task=values["task"],
+        seed=int(values["seed"]),
+        metric=values["metric"],
+        value=float(values["value"]),
+        episodes=int(values["episodes"]),
+        device=values["device"],
+    )
 
 
 def show(rows: Sequence[Row], metric: str = "success") -> Table:

@@ -1,0 +1,94 @@
+"""Comparing algorithms: the table, its round trip, and what is refused before anything is run."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+from test_study import PLAN, Told
+
+from jaxagent.rl.algorithm import ALGORITHMS
+from jaxagent.study.comparison import Row, as_csv, compare, plan_for, read, show
+from jaxagent.study.config import from_values, load_plan
+from jaxagent.study.plan import StudyPlan
+from jaxagent.study.statistics import iqm
+
+ARMS = {**PLAN, "arms": ["textcraft"], "seeds": 2}
+
+
+def make_rows() -> list[Row]:
+    rng = np.random.default_rng(0)
+    return [
+        Row(name, task, seed, metric, float(rng.random()), 64, "cpu x2")
+        for name in ("base", "ppo", "grpo")
+        for task in ("textcraft/easy", "babyai/easy")
+        for seed in range(5)
+        for metric in ("success", "turns")
+    ]
+
+
+def test_rows_survive_their_file(tmp_path):
+    rows = make_rows()
+    (tmp_path / "algorithms.csv").write_text(as_csv(rows))
+    assert read(tmp_path / "algorithms.csv") == rows
+
+
+def test_the_table_shows_interquartile_means_best_first():
+    rows = make_rows()
+    console = Console(file=io.StringIO(), width=200)
+    console.print(show(rows))
+    text = console.file.getvalue()
+    means = {}
+    for name in ("base", "ppo", "grpo"):
+        own = [r for r in rows if r.algorithm == name and r.metric == "success"]
+        for task in ("textcraft/easy", "babyai/easy"):
+            assert f"{100 * iqm([r.value for r in own if r.task == task]):.1f} [" in text
+        means[name] = iqm([r.value for r in own])
+        assert f"{100 * means[name]:.1f} [" in text
+    best = sorted(means, key=lambda name: -means[name])
+    assert [line.split()[1] for line in text.splitlines() if "[" in line] == best
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_only_what_defines_an_algorithm_differs_from_the_plan(name):
+    plan = plan_for(load_plan("algorithms"), name)
+    algorithm, hyper = ALGORITHMS[name]
+    own, used = plan.algorithm(), plan.hyper()
+    assert own == dataclasses.replace(algorithm, minibatch=plan.train.minibatch)
+    assert (used.gamma, used.weights.clip_low) == (hyper.gamma, hyper.weights.clip_low)
+    assert used.learning_rate == plan.train.learning_rate
+    assert plan_for(plan, "ppo") == plan_for(load_plan("algorithms"), "ppo")
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path):
+    plan = from_values(StudyPlan, ARMS)
+    with pytest.raises(ValueError, match="train.algorithm='best': expected one of ppo"):
+        compare(plan, ["best"], tmp_path / "out", Told())
+    stages = dataclasses.replace(plan, arms=("textcraft-textcraft",))
+    with pytest.raises(ValueError, match="'textcraft-textcraft' has several stages"):
+        compare(stages, ["ppo"], tmp_path / "out", Told())
+    with pytest.raises(ValueError, match="turns=4: whole episodes"):
+        compare(plan, ["reinforce"], tmp_path / "out", Told())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow  # three programs to compile
+def test_a_comparison_shares_base_policies_and_goes_on(tmp_path):
+    plan = from_values(StudyPlan, ARMS)
+    told = Told()
+    rows = compare(plan, ["ppo", "ppo-token"], tmp_path, told)
+    assert sum(name.startswith("base") for name in told.started) == 4  # and their evaluations
+    for name in ("base", "ppo", "ppo-token"):
+        own = [r for r in rows if r.algorithm == name and r.metric == "success"]
+        assert [(r.task, r.seed, r.episodes) for r in own] == [
+            ("textcraft/easy", seed, 16) for seed in range(2)
+        ]
+    assert read(tmp_path / "algorithms.csv") == rows
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["algorithms"]["ppo-token"]["advantage"] == "token"
+    again = Told()
+    assert compare(plan, ["ppo", "ppo-token"], tmp_path, again) == rows and not again.started
