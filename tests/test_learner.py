@@ -157,6 +157,24 @@ def test_every_named_algorithm_learns_to_read(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["ppo", "grpo"])
+def test_a_horizon_of_one_and_hopeless_tasks_are_defined(name):
+    """One turn per episode: what needs three never succeeds, and every update is finite."""
+    actor = make_actor(["one-action/easy", "remember/easy"])
+    algorithm, hyper = ALGORITHMS[name]
+    learner = Learner(actor, Window(32, 3, 32), dataclasses.replace(algorithm, minibatch=8))
+    plan = with_horizon(mixture(actor.suite, actor.suite.names), (0.01,))
+    state = learner.start(actor.policy.init(KEY), jax.random.key(1), 5)
+    state, metrics = learner.run(state, hyper, plan, 5)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves((metrics, state.params)))
+    assert metrics["task_finished"][1] > 0 and metrics["task_solved"][1] == 0
+    plan = single(actor.suite, "remember/easy")
+    state, metrics = learner.run(state, hyper, with_horizon(plan, (0.01,)), 5)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves((metrics, state.params)))
+    assert metrics["success"] == 0
+
+
+@pytest.mark.slow
 def test_divergence_in_the_reward_holds_the_policy_near_the_reference():
     """Right behind the start the two are one."""
     actor = make_actor(["read/easy"])

@@ -20,7 +20,7 @@ from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import load_policy
-from jaxagent.study.training import Stopped, train
+from jaxagent.study.training import Diverged, Stopped, train
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,14 @@ def test_a_stopped_run_that_goes_on_equals_one_that_was_not(kind, request, tmp_p
     other = make_suite(["textcraft/easy"])
     with pytest.raises(ValueError, match="its .* words are not the suite's"):
         load_policy(tmp_path / "parts" / "checkpoints", other)
+
+
+def test_a_run_that_diverges_says_when_and_saves_nothing_broken(run, tmp_path):
+    learner, curriculum, params = run
+    state = learner.start(params, jax.random.key(1))
+    with pytest.raises(Diverged, match="policy_loss.* not finite in updates 1 to 1"):
+        train(learner, state, Hyper(learning_rate=np.nan), curriculum, tmp_path)
+    assert not any((tmp_path / "checkpoints").iterdir())
 
 
 def test_what_is_no_checkpoint_is_named(tmp_path, run):

@@ -46,6 +46,10 @@ class Run(Protocol):
         ...
 
 
+class Diverged(ValueError):
+    """A number of the training is not finite any more; the checkpoint before it is kept."""
+
+
 class Stopped(Exception):
     """The run was asked to stop; what it had done is saved, and the same command goes on."""
 
@@ -73,6 +77,7 @@ def train(
 
     Raises:
         Stopped: SIGINT or SIGTERM came; the state is saved.
+        Diverged: a metric is not finite; what was saved before stays.
     """
     checkpoints = Checkpoints(folder / "checkpoints")
     log = Log(folder / "log.jsonl")
@@ -133,6 +138,7 @@ def _train(
         done = int(state.update)
         seconds = time.monotonic() - start
         log.add(_on_host(run, metrics, done, seconds, count))
+        _check_finite(log.metrics[-1])
         report(done, log.metrics[-1])
         late = time.monotonic() - saved_at > SAVE_SECONDS
         if stop or late or done >= updates:
@@ -144,6 +150,16 @@ def _train(
     if checkpoints.latest() != done:
         checkpoints.save(done, state, run.actor.policy, run.actor.suite)
     return state
+
+
+def _check_finite(metrics: Metrics) -> None:
+    bad = [name for name, value in metrics.items() if not np.all(np.isfinite(value))]
+    if bad:
+        first = metrics["update"] - metrics["updates"] + 1
+        raise Diverged(
+            f"{', '.join(bad)} not finite in updates {first} to {metrics['update']}: "
+            "try a lower learning rate or max_gradient"
+        )
 
 
 def _next_count(count: int, seconds: float, chunks: int) -> int:
