@@ -9,15 +9,17 @@ import pytest
 from probes import PROBES
 
 from jaxagent.envs import make_suite
-from jaxagent.models import ModelConfig, Policy
+from jaxagent.models import SIZES, ModelConfig, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.curriculum import single
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
+from jaxagent.sweep.memory import lanes_that_fit, member_bytes, peak_bytes
 from jaxagent.sweep.population import Population, stack
 
 UPDATES = 3
+KEY = jax.random.key(0)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,28 @@ def test_a_member_that_diverges_is_frozen_and_the_others_go_on(learner, together
             strict=True,
         ):
             np.testing.assert_array_equal(a, b)
+
+
+def test_memory_is_predicted_and_members_are_cut_into_lanes(learner):
+    """Against what the compiler plans for one member."""
+    suite = learner.actor.suite
+    policy = Policy(SIZES["tiny"], len(suite.language.vocabulary))
+    large = Learner(Actor(policy, suite), Window(256, 4, 96), Algorithm(epochs=1))
+    population = Population(large)
+    state = population.start(policy.init(KEY), jax.random.split(KEY, 1))
+    each = members_of(large, [1e-3], TASKS[:1])
+    plan = Population.run.lower(population, state, *each, 1).compile().memory_analysis()
+    parts = member_bytes(large)
+    predicted = peak_bytes(parts)
+    needed = plan.temp_size_in_bytes + plan.output_size_in_bytes
+    assert 0.6 < predicted / needed < 1.7
+    room = predicted * 8
+    lanes, told = lanes_that_fit(large, 8, room)
+    assert lanes == 4 and "4 of 8 members side by side" in told
+    assert lanes_that_fit(large, 8, 10 * room)[0] == 8
+    assert lanes_that_fit(large, 7, room)[0] == 1
+    with pytest.raises(ValueError, match="memory: a member takes about .* play fewer rows"):
+        lanes_that_fit(large, 8, predicted // 2)
 
 
 @pytest.mark.parametrize(
