@@ -141,7 +141,10 @@ class Compare:
     algorithms: tuple[str, ...] = ()
     """Names of algorithms; by default all."""
     output: str = ""
-    """Folder of the results; default runs/NAME. What is finished in it is not run again."""
+    """Folder of the studies; default runs/NAME. What is finished in it is not run again."""
+    results: str = ""
+    """Folder of algorithms.csv and algorithms.json, which calls with other algorithms add to; by
+    default that of the studies."""
     json: Json = False
     """Print the rows of algorithms.csv as JSON."""
 
@@ -151,8 +154,9 @@ class Compare:
         from jaxagent.study.console import ConsoleProgress
 
         folder = Path(self.output or f"runs/{self.plan.name}")
+        results = Path(self.results or folder)
         with _stoppable(), ConsoleProgress() as progress:
-            rows = comparison.compare(self.plan, self.algorithms, folder, progress)
+            rows = comparison.compare(self.plan, self.algorithms, folder, progress, results)
         if self.json:
             print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
         else:

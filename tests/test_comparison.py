@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -88,7 +89,14 @@ def test_a_comparison_shares_base_policies_and_goes_on(tmp_path):
             ("textcraft/easy", seed, 16) for seed in range(2)
         ]
     assert read(tmp_path / "algorithms.csv") == rows
-    settings = json.loads((tmp_path / "settings.json").read_text())
+    settings = json.loads((tmp_path / "algorithms.json").read_text())
     assert settings["algorithms"]["ppo-token"]["advantage"] == "token"
     again = Told()
-    assert compare(plan, ["ppo", "ppo-token"], tmp_path, again) == rows and not again.started
+    assert compare(plan, ["ppo-token", "ppo"], tmp_path, again) == rows and not again.started
+    for name in ("algorithms.csv", "algorithms.json"):
+        shutil.copy(tmp_path / name, tmp_path / "phases" / name)
+    elsewhere = (tmp_path / "other", Told(), tmp_path / "phases")
+    assert compare(plan, ["ppo"], *elsewhere) == rows and not (tmp_path / "other").exists()
+    longer = dataclasses.replace(plan, seeds=3)
+    with pytest.raises(ValueError, match="holds another plan's results"):
+        compare(longer, ["ppo"], *elsewhere)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ from rich.table import Table
 
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study import table
-from jaxagent.study.files import write_json, write_text
+from jaxagent.study.files import read_json, write_json, write_text
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.runner import Progress, Runner
 from jaxagent.study.statistics import iqm, stratified_bootstrap
 
 BASE = "base"
 """What the base policies stand under, beside the algorithms."""
+
+DEFAULT = "ppo"
+"""The algorithm in the plan that is written down, where it counts for nothing."""
 
 METRICS = ("success", "return", "turns", "tokens", "invalid")
 
@@ -51,18 +55,27 @@ class Row:
 
 
 def compare(
-    plan: StudyPlan, algorithms: Sequence[str], folder: Path, progress: Progress
+    plan: StudyPlan,
+    algorithms: Sequence[str],
+    folder: Path,
+    progress: Progress,
+    results: Path | None = None,
 ) -> list[Row]:
-    """Runs the plan with each algorithm and writes `algorithms.csv` and `settings.json`.
+    """Runs the plan with each algorithm and writes `algorithms.csv` and `algorithms.json`.
 
     The budget of turns, the base policies and all settings that an algorithm does not define are
-    those of the plan, the same for all. What is finished is not run again.
+    those of the plan, the same for all. What is finished is not run again; of algorithms whose rows
+    lie in `results` already, made with the same settings, nothing but those is needed.
 
     Args:
         plan: arms of one stage each; its own algorithm counts for nothing.
         algorithms: names; none for all.
-        folder: of the results.
+        folder: of the studies, one per algorithm, and of their phases.
         progress: told of all long work.
+        results: folder of the two files; by default `folder`.
+
+    Returns:
+        The rows of all algorithms in the table.
 
     Raises:
         ValueError: an algorithm is not known or cannot be used with the plan, or an arm has more
@@ -73,15 +86,32 @@ def compare(
     for arm in plan.arms:
         if "-" in arm:
             raise ValueError(f"arms: {arm!r} has several stages, expected one")
-    settings = {"plan": as_json(plan), "algorithms": {n: _settings(p) for n, p in plans.items()}}
-    rows: list[Row] = []
+    results = results or folder
+    rows, settings = _finished(plan, results)
     for name, each in plans.items():
+        if settings["algorithms"].get(name) == _settings(each):
+            progress.note(f"{name}: finished before")
+            continue
         Runner(each, folder / name, progress, folder / "phases").run()
         measured = table.read(folder / name / "results.csv")
+        rows = [row for row in rows if row.algorithm != name]
         rows += _rows(name, each, measured, with_base=not rows)
-        write_text(folder / "algorithms.csv", as_csv(rows))
-        write_json(folder / "settings.json", settings)
+        settings["algorithms"][name] = _settings(each)
+        write_text(results / "algorithms.csv", as_csv(rows))
+        write_json(results / "algorithms.json", settings)
     return rows
+
+
+def _finished(plan: StudyPlan, results: Path) -> tuple[list[Row], dict[str, Any]]:
+    """What an earlier call with the same plan has left in the table, and its settings."""
+    new = {"plan": as_json(plan_for(plan, DEFAULT)), "algorithms": {}}
+    path = results / "algorithms.json"
+    if not path.exists() or not (results / "algorithms.csv").exists():
+        return [], new
+    old = read_json(path)
+    if old["plan"] != new["plan"]:
+        raise ValueError(f"{path} holds another plan's results; choose another folder or delete it")
+    return read(results / "algorithms.csv"), old
 
 
 def plan_for(plan: StudyPlan, algorithm: str) -> StudyPlan:
@@ -179,4 +209,5 @@ def _settings(plan: StudyPlan) -> dict[str, Any]:
     """Every setting of the algorithm as it was used."""
     hyper = {k: v for k, v in dataclasses.asdict(plan.hyper()).items() if k != "weights"}
     weights = dataclasses.asdict(plan.hyper().weights)
-    return {**dataclasses.asdict(plan.algorithm()), **hyper, "weights": weights}
+    every = {**dataclasses.asdict(plan.algorithm()), **hyper, "weights": weights}
+    return json.loads(json.dumps(every))
