@@ -182,7 +182,7 @@ class Bench:
     """Measure speed, side by side with the original environments where they are installed."""
 
     what: tyro.conf.Positional[str] = "all"
-    """What to measure: envs, train or all."""
+    """What to measure: envs, train, population or all."""
     batches: tuple[int, ...] = (1, 16, 256, 1024, 4096)
     """Episodes side by side."""
     seconds: float = 2.0

@@ -226,6 +226,7 @@ def train_step(
     metrics = {**parts, **trajectory_metrics(actor, trajectory, learner.devices)}
     useful = packing.useful(window.context) / learner.devices
     metrics["useful_tokens"] = across(useful, learner.devices)
+    metrics["packed_rows"] = across(packing.used.astype(jnp.float32), learner.devices)
     metrics["progress"] = progress
     standing = renew_standing(learner, state, curriculum, trajectory, credit, metrics)
     replay = renew_replay(learner, state, drawn, trajectory, credit)

@@ -14,14 +14,17 @@ from jaxagent.envs import Pool, Suite, make_suite
 from jaxagent.models import SIZES, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
-from jaxagent.rl.curriculum import mixture
+from jaxagent.rl.curriculum import Curriculum, mixture
 from jaxagent.rl.devices import devices_for, own_key, replicate, spread
 from jaxagent.rl.imitation import Imitator
+from jaxagent.rl.improvement import Metrics
 from jaxagent.rl.learner import Learner, share
 from jaxagent.rl.rollout import rollout
 from jaxagent.rl.trajectory import Turn
 from jaxagent.rl.window import Window
+from jaxagent.study.roofline import Ceilings, measure_ceilings, rollout_bytes, update_flops
 from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_of, result_of
+from jaxagent.sweep.population import Population, stack
 
 CONTEXTS = {"textcraft/easy": 96, "babyai/easy": 192}
 ACTION_TOKENS = 10
@@ -33,12 +36,40 @@ ALGORITHM = Algorithm(epochs=1)
 
 def measure_training(task: str, batches: Sequence[int], seconds: float) -> Iterator[Result]:
     """Rollouts and updates of one task, batch by batch."""
+    actor, params = make_base(task)
+    config = actor.policy.config
+    most = measure_ceilings(devices_for(max(batches), ALGORITHM.minibatch), config.dtype, seconds)
+    for batch in batches:
+        played = list(_rollout(actor, params, batch, most, seconds))
+        yield from played
+        yield from _training(actor, params, batch, most, played[0].value, seconds)
+
+
+def measure_population(task: str, members: int, batch: int, seconds: float) -> Iterator[Result]:
+    """Turns per second of all members of a population, beside those of one run on all devices."""
+    actor, params = make_base(task)
+    suite, window = actor.suite, _window(actor.suite, batch)
+    alone = Learner(actor, window, ALGORITHM, devices=devices_for(batch, ALGORITHM.minibatch))
+    curriculum, hyper = mixture(suite, suite.names), Hyper()
+    single, _ = _update_rate(
+        alone, alone.start(params, jax.random.key(1)), hyper, curriculum, seconds
+    )
+    on_cpu, devices = jax.default_backend() == "cpu", devices_for(members)
+    learner = Learner(actor, window, ALGORITHM)
+    lanes = 1 if on_cpu else members // devices
+    population = Population(learner, lanes, devices)
+    state = population.start(params, jax.random.split(jax.random.key(1), members))
+    stacked = stack([hyper] * members), stack([curriculum] * members)
+    together, _ = _update_rate(population, state, *stacked, seconds)
+    name = f"population-{members}"
+    yield result_of(name, task, batch, together, "turns/s", single)
+
+
+def make_base(task: str) -> tuple[Actor, Params]:
+    """A tiny policy that has seen a few demonstrations of the task."""
     suite = make_suite(task)
     actor = Actor(Policy(SIZES["tiny"], len(suite.language.vocabulary)), suite)
-    params = _base(actor)
-    for batch in batches:
-        yield from _rollout(actor, params, batch, seconds)
-        yield from _training(actor, params, batch, seconds)
+    return actor, _base(actor)
 
 
 def _base(actor: Actor) -> Params:
@@ -54,9 +85,12 @@ def _base(actor: Actor) -> Params:
     return jax.device_get(imitator.run(state, hyper, curriculum, DEMONSTRATED)[0].params)
 
 
-def _rollout(actor: Actor, params: Params, batch: int, seconds: float) -> Iterator[Result]:
+def _rollout(
+    actor: Actor, params: Params, batch: int, most: Ceilings, seconds: float
+) -> Iterator[Result]:
     devices, task = devices_for(batch), actor.suite.names[0]
-    part = share(_window(actor.suite, batch), devices)
+    learner = Learner(actor, _window(actor.suite, batch), Algorithm(minibatch=devices))
+    part = share(learner.window, devices)
     pool = make_pool(actor.suite, part.rows)
 
     def play(params: Params, pool: Pool, key: jax.Array) -> Turn:
@@ -66,31 +100,49 @@ def _rollout(actor: Actor, params: Params, batch: int, seconds: float) -> Iterat
     arguments = replicate((params, pool, jax.random.key(0)), devices)
     turns = everywhere(*arguments)
     rate = rate_of(everywhere, arguments, seconds)
-    acted = jnp.sum(turns.action_length > 0)
-    tokens = jnp.sum(turns.message.length) + jnp.sum(turns.action_length)
-    yield result_of("rollout", task, batch, rate * float(acted), "turns/s")
-    yield result_of("rollout", task, batch, rate * float(tokens), "tokens/s")
+    acted = float(jnp.sum(turns.action_length > 0))
+    read, said = (float(jnp.sum(x)) for x in (turns.message.length, turns.action_length))
+    yield result_of("rollout", task, batch, rate * acted, "turns/s")
+    yield result_of("rollout", task, batch, rate * (read + said), "tokens/s")
+    traffic = rate * rollout_bytes(learner, read, said)
+    yield result_of("rollout-bytes", task, batch, traffic, "B/s of the cache", most.bandwidth)
 
 
-def _training(actor: Actor, params: Params, batch: int, seconds: float) -> Iterator[Result]:
+def _training(
+    actor: Actor, params: Params, batch: int, most: Ceilings, played: float, seconds: float
+) -> Iterator[Result]:
+    """An update, and its gradient steps alone: what is left of the time beside the rollout."""
     suite, devices = actor.suite, devices_for(batch, ALGORITHM.minibatch)
+    task = suite.names[0]
     learner = Learner(actor, _window(suite, batch), ALGORITHM, devices=devices)
     state = learner.start(params, jax.random.key(1))
     curriculum, hyper = mixture(suite, suite.names), Hyper()
     begin = time.perf_counter()
     with nothing_kept():
         state, metrics = jax.block_until_ready(learner.run(state, hyper, curriculum, 1))
-    yield result_of("first-step", suite.names[0], batch, time.perf_counter() - begin, "s")
+    yield result_of("first-step", task, batch, time.perf_counter() - begin, "s")
+    rate, metrics = _update_rate(learner, state, hyper, curriculum, seconds)
+    yield result_of("train", task, batch, rate, "turns/s")
+    yield result_of("useful", task, batch, float(metrics["useful_tokens"]), "of packed tokens")
+    turns = float(metrics["turns"])
+    left = turns / rate - turns / played
+    if left > 0:
+        flops = update_flops(learner, float(metrics["packed_rows"])) / left
+        yield result_of("update-flops", task, batch, flops, "FLOP/s", most.flops)
+
+
+def _update_rate(
+    run: Learner | Population, state: Any, hyper: Hyper, curriculum: Curriculum, seconds: float
+) -> tuple[float, Metrics]:
+    """Turns per second, all members together, and the metrics of an update."""
     box = [state]
 
     def update() -> Any:
-        box[0], metrics = learner.run(box[0], hyper, curriculum, 1)
+        box[0], metrics = run.run(box[0], hyper, curriculum, 1)
         return metrics
 
-    rate = rate_of(update, (), seconds)
-    yield result_of("train", suite.names[0], batch, rate * float(metrics["turns"]), "turns/s")
-    useful = float(metrics["useful_tokens"])
-    yield result_of("useful", suite.names[0], batch, useful, "of packed tokens")
+    metrics = update()
+    return rate_of(update, (), seconds) * float(jnp.sum(metrics["turns"])), metrics
 
 
 def _window(suite: Suite, batch: int) -> Window:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxagent.study.bench_envs import measure_environment, measure_mixture
-from jaxagent.study.bench_train import measure_training
+from jaxagent.study.bench_train import measure_population, measure_training
 from jaxagent.study.files import write_json
 from jaxagent.study.timing import Result
 
@@ -26,6 +26,10 @@ MIXED = (
 """Tasks of the mixture, one of each environment."""
 
 TASKS = ("textcraft/easy", "textcraft_procedural/easy", "babyai/easy", *MIXED)
+PARTS = ("envs", "train", "population", "all")
+MEMBERS = 8
+"""Members of the population."""
+
 TRAINED = ("textcraft/easy", "babyai/easy")
 
 
@@ -37,8 +41,8 @@ def run(
     Raises:
         ValueError: `what` is not known, or a number is out of range.
     """
-    if what not in ("envs", "train", "all"):
-        raise ValueError(f"what={what!r}: expected one of envs, train, all")
+    if what not in PARTS:
+        raise ValueError(f"what={what!r}: expected one of {', '.join(PARTS)}")
     if not batches or min(batches) < 1 or seconds <= 0:
         raise ValueError(f"batches={batches}, seconds={seconds}: expected numbers above 0")
     results: list[Result] = []
@@ -54,7 +58,7 @@ def run(
 
 def as_table(results: Sequence[Result]) -> Table:
     """All results, the best batch of each benchmark in bold."""
-    table = Table("benchmark", "task", "batch", "value", "unit", "original", "ratio")
+    table = Table("benchmark", "task", "batch", "value", "unit", "baseline", "ratio")
     best: dict[tuple[str, str, str], float] = {}
     for each in results:
         name = (each.benchmark, each.environment, each.unit)
@@ -71,7 +75,7 @@ def as_table(results: Sequence[Result]) -> Table:
 def _all(
     what: str, batches: Sequence[int], seconds: float, tell: Callable[[str], None]
 ) -> Iterator[Result]:
-    if what != "train":
+    if what in ("envs", "all"):
         alone: dict[tuple[str, int], float] = {}
         for task in TASKS:
             tell(task)
@@ -82,14 +86,19 @@ def _all(
         for batch in batches:
             tell(f"a mixture, {batch} side by side")
             yield measure_mixture(MIXED, batch, seconds, [alone[t, batch] for t in MIXED])
-    if what != "envs":
+    if what in ("train", "all"):
         for task in TRAINED:
             tell(f"training on {task}")
             yield from measure_training(task, batches, seconds)
+    if what in ("population", "all"):
+        for task in TRAINED:
+            tell(f"a population of {MEMBERS} on {task}")
+            for batch in batches:
+                yield from measure_population(task, MEMBERS, batch, seconds)
 
 
 def _line(result: Result) -> str:
-    ratio = "" if result.ratio is None else f", {result.ratio:,.1f}× the original"
+    ratio = "" if result.ratio is None else f", {result.ratio:,.1f}× the baseline"
     value = f"{_number(result.value)} {result.unit}"
     return f"{result.benchmark:<10} {result.environment:<26} {result.batch:>5}  {value}{ratio}"
 

@@ -25,13 +25,14 @@ class Result:
 
     Attributes:
         benchmark: `compile`, `env`, `env+text`, `resets`, `resets-expert`, `mixture`, `rollout`,
-            `train`, `useful` or `first-step`.
+            `rollout-bytes`, `train`, `update-flops`, `useful`, `first-step` or `population-8`.
         environment: the task, or several joined by commas.
         batch: episodes side by side.
         value: the measured number.
         unit: its unit.
         baseline: the same number of the original environment, run in the same call, or None; of a
-            mixture, the rate at the mean cost of its environments alone.
+            mixture, the rate at the mean cost of its environments alone; of bytes and operations,
+            the most that the machine does; of a population, the rate of one run alone.
         ratio: `value / baseline`, or None.
         device: what it ran on.
     """
