@@ -12,12 +12,24 @@ from jaxagent.envs.check import check_environment
 from jaxagent.models import SIZES, ModelConfig, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
-from jaxagent.rl.curriculum import Curriculum, mixture, ramp, sequence, single, with_horizon
+from jaxagent.rl.curriculum import (
+    Curriculum,
+    adaptive,
+    gated,
+    mixture,
+    ramp,
+    sequence,
+    single,
+    tempered,
+    with_horizon,
+    with_replay,
+)
 from jaxagent.rl.evaluation import Outcome, evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.loss import Weights
 from jaxagent.rl.window import Window
+from jaxagent.sweep.population import Population, stack
 
 __version__ = "0.1.0"
 
@@ -36,17 +48,23 @@ __all__ = [
     "ModelConfig",
     "Outcome",
     "Policy",
+    "Population",
     "Suite",
     "Task",
     "Transition",
     "Weights",
     "Window",
+    "adaptive",
     "check_environment",
     "evaluate",
+    "gated",
     "make_suite",
     "mixture",
     "ramp",
     "sequence",
     "single",
+    "stack",
+    "tempered",
     "with_horizon",
+    "with_replay",
 ]
