@@ -66,7 +66,7 @@ def test_evaluate_as_json(capsys):
         (["evaluate", "--tasks", "babyai/easy+sung"], "'sung' is not one of"),
         (["evaluate", "--policy", "/no/where"], "no such folder"),
         (["evaluate", "--episodes", "none"], "episodes"),
-        (["study", "slowstart"], "plan 'slowstart': expected one of quickstart"),
+        (["study", "slowstart"], "plan 'slowstart': expected one of algorithms, quickstart"),
         (["study", "quickstart", "--train.colour", "red"], "--train.colour"),
         (["study", "quickstart", "--train.algorithm", "magic"], "expected one of ppo"),
         (["study", "quickstart", "--base.noise", "2"], "base.noise=2.0: expected 0 to 1"),
