@@ -209,6 +209,21 @@ def test_imitation_teaches_the_expert():
         assert outcome.success.mean() > 0.9
 
 
+@pytest.mark.slow
+def test_a_policy_that_thinks_first_learns_too():
+    actor = make_actor(["read/easy"])
+    window = Window(64, 6, 40, think=2)
+    imitator = Imitator(actor, window, noise=0.2, minibatch=16, updates=10)
+    plan = single(actor.suite, "read/easy")
+    state = imitator.start(actor.policy.init(KEY), jax.random.key(1))
+    base, _ = imitator.run(state, Hyper(learning_rate=5e-3), plan, 10)
+    learner = Learner(actor, window, Algorithm(epochs=4, minibatch=8))
+    state = learner.start(base.params, jax.random.key(2), 80)
+    state, metrics = learner.run(state, HYPER, plan, 80)
+    outcome, script = evaluate(actor, state.params, 0, 64, 2, window)
+    assert outcome.success.mean() > 0.9 and outcome.words.min() >= 3
+
+
 def test_experts_solve_their_tasks_in_evaluation_and_random_commands_do_not():
     suite = make_suite(["remember/easy"], PROBES)
     expert, _ = evaluate(Expert(suite), {}, 0, 100, 3, Window(64, 1, 48))

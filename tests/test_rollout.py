@@ -20,6 +20,7 @@ from jaxagent.rl.packing import GROUP, OPEN, pack
 from jaxagent.rl.rollout import rollout
 from jaxagent.rl.trajectory import turn_lengths
 from jaxagent.rl.window import Window
+from jaxagent.text import END
 
 WINDOW = Window(rows=6, turns=9, context=40)
 TASKS = ("remember/easy", "read/easy+prose", "delayed/easy+renamed+call", "remember/easy+swapped")
@@ -318,3 +319,24 @@ def test_whole_episodes_are_begun_only_where_they_can_end(actor):
         Window(rows=6, turns=2, context=40, whole=True).check(suite)
     with pytest.raises(ValueError, match="rows=6: expected a multiple of group=4"):
         Window(rows=6, group=4)
+
+
+def test_scratch_words_are_kept_and_learnt_and_no_environment_reads_them(actor, params, pool):
+    """The same commands come behind two words of scratch, which END does not end."""
+    window = Window(rows=6, turns=9, context=60, think=2)
+    expert = Expert(actor.suite)
+    plain = jax.jit(partial(rollout, expert, window=WINDOW))({}, pool, jax.random.key(2)).turns
+    trajectory = jax.jit(partial(rollout, expert, window=window))({}, pool, jax.random.key(2))
+    turns = trajectory.turns
+    for name in ("reward", "terminated", "success", "invalid", "task"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(turns, name))
+    acted = np.asarray(turns.action_length) > 0
+    np.testing.assert_array_equal(turns.action[..., 2:][acted], plain.action[acted])
+    np.testing.assert_array_equal(turns.action[..., :2][acted], END)
+    np.testing.assert_array_equal(turns.action_length, plain.action_length + 2 * acted)
+    own = jax.jit(partial(rollout, actor, window=window))(params, pool, jax.random.key(3))
+    spoken = np.asarray(own.turns.action_length)[np.asarray(own.turns.action_length) > 0]
+    assert spoken.min() >= 3 and spoken.max() <= window.speech(actor.suite)
+    for played in (trajectory, own):
+        packed = packed_rows(pack(played, 60, 30), 60, 30)
+        assert packed.said.sum() == np.asarray(played.turns.action_length).sum()

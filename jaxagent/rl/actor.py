@@ -63,11 +63,18 @@ _Speech = tuple[jax.Array, _Speakers, Spoken]
 """Words said so far, int32[]; who speaks; and what the whole batch said, grids [action, rows]."""
 
 
-class _Chance(NamedTuple):
-    """What chance decides an action with: float32[action, rows] in [0, 1), and a temperature."""
+class _Draw(NamedTuple):
+    """What an action is decided with.
+
+    Attributes:
+        uniform: float32[action, rows] in [0, 1).
+        temperature: of the distribution.
+        think: first words, which END does not end.
+    """
 
     uniform: jax.Array
     temperature: jax.typing.ArrayLike
+    think: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +206,7 @@ class Actor:
         key: jax.Array,
         size: int,
         temperature: jax.typing.ArrayLike = 1.0,
+        think: int = 0,
     ) -> tuple[Spoken, Cache]:
         """Says one action per active row, word by word, until all have ended or `size` is full.
 
@@ -213,16 +221,17 @@ class Actor:
             key: for the words.
             size: most words of an action.
             temperature: of the distribution that is sampled; `log_prob` is that at 1.
+            think: words of scratch that come first.
         """
         rows = len(active)
         few = -(-rows // STRAGGLERS)
-        chance = _Chance(jax.random.uniform(key, (size, rows)), temperature)
+        draw = _Draw(jax.random.uniform(key, (size, rows)), temperature, think)
         speakers = _Speakers(jnp.arange(rows), instance.task, active, hidden, cache)
         start = (jnp.int32(0), speakers, _nothing_said(size, rows))
-        place, speakers, spoken = self._say_words(params, start, chance, few)
+        place, speakers, spoken = self._say_words(params, start, draw, few)
         last = jnp.argsort(~speakers.alive)[:few]
         rest = jax.tree.map(lambda x: x[last], speakers)
-        _, rest, spoken = self._say_words(params, (place, rest, spoken), chance, 0)
+        _, rest, spoken = self._say_words(params, (place, rest, spoken), draw, 0)
         cache = jax.tree.map(
             lambda all_, some: all_.at[last].set(some, unique_indices=True),
             speakers.cache,
@@ -231,22 +240,22 @@ class Actor:
         grids = {name: getattr(spoken, name).T for name in ("tokens", "log_prob", "value")}
         return spoken._replace(**grids), cache
 
-    def _say_words(self, params: Params, start: _Speech, chance: _Chance, enough: int) -> _Speech:
+    def _say_words(self, params: Params, start: _Speech, draw: _Draw, enough: int) -> _Speech:
         """Says words until at most `enough` of the speakers go on, or the actions are full."""
-        size = len(chance.uniform)
+        size = len(draw.uniform)
 
         def going_on(speech: _Speech) -> jax.Array:
             place, speakers, _ = speech
             return (place < size) & (jnp.sum(speakers.alive) > enough)
 
-        say = partial(self._say_word, params, chance)
+        say = partial(self._say_word, params, draw)
         return jax.lax.while_loop(going_on, say, start)
 
-    def _say_word(self, params: Params, chance: _Chance, speech: _Speech) -> _Speech:
+    def _say_word(self, params: Params, draw: _Draw, speech: _Speech) -> _Speech:
         place, speakers, spoken = speech
         index, task, alive, hidden, cache = speakers
         logits = self.logits(params, hidden, task)
-        choice = sample(chance.uniform[place, index], logits / chance.temperature)
+        choice = sample(draw.uniform[place, index], logits / draw.temperature)
         token = jnp.asarray(self.words)[choice]
         here = (place, index)
         spoken = Spoken(
@@ -256,9 +265,9 @@ class Actor:
             value=spoken.value.at[here].set(self.policy.value(params, hidden)),
             expert=spoken.expert,
         )
-        alive &= token != END
+        alive &= (token != END) | (place < draw.think)
         hidden, cache = jax.lax.cond(
-            jnp.any(alive) & (place + 1 < len(chance.uniform)),
+            jnp.any(alive) & (place + 1 < len(draw.uniform)),
             lambda cache: self._read_word(params, cache, token, alive),
             lambda cache: (hidden, cache),
             cache,

@@ -30,7 +30,7 @@ from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import rollout
 from jaxagent.rl.window import Window
-from jaxagent.text import NONE
+from jaxagent.text import END, NONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +87,21 @@ class Expert:
         key: jax.Array,
         size: int,
         temperature: jax.typing.ArrayLike,
+        think: int = 0,
     ) -> tuple[Spoken, Cache]:
-        """Says the expert's command, or one that noise or a slip puts in its place."""
+        """Says the expert's command, or one that noise or a slip puts in its place.
+
+        Experts do not think: their scratch is `END` throughout.
+        """
         del params, hidden, temperature
         keys = jax.random.split(key, len(active))
         command, expert = jax.vmap(self.command)(keys, instance)
         message = jax.vmap(self.suite.write)(instance, command)
-        cut = min(size, message.tokens.shape[1])
-        tokens = jnp.zeros((len(active), size), jnp.int32).at[:, :cut].set(message.tokens[:, :cut])
-        length = jnp.where(active, jnp.minimum(message.length, size), 0)
+        scratch = jnp.full((len(active), think), END)
+        words = jnp.concatenate([scratch, message.tokens], axis=1)
+        cut = min(size, words.shape[1])
+        tokens = jnp.zeros((len(active), size), jnp.int32).at[:, :cut].set(words[:, :cut])
+        length = jnp.where(active, jnp.minimum(think + message.length, size), 0)
         nothing = jnp.zeros((len(active), size))
         spoken = Spoken(tokens, length, nothing, nothing, expert & active)
         inputs = jnp.maximum(length - 1, 0)

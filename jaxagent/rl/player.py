@@ -61,8 +61,9 @@ class Player(Protocol):
         key: jax.Array,
         size: int,
         temperature: jax.typing.ArrayLike,
+        think: int = 0,
     ) -> tuple[Spoken, Cache]:
-        """Says an action in every active row."""
+        """Says an action in every active row, behind `think` words of scratch."""
         ...
 
     def value(self, params: Params, hidden: jax.Array) -> jax.Array:

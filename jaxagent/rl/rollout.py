@@ -111,14 +111,14 @@ def play_turn(
     hidden, cache = player.read(params, rows.cache, rows.message.tokens, length)
     size = window.speech(player.suite)
     spoken, cache = player.speak(
-        params, cache, hidden, rows.instance, active, key, size, temperature
+        params, cache, hidden, rows.instance, active, key, size, temperature, window.think
     )
     value = player.value(params, hidden)
     spoken = spoken._replace(value=spoken.value.at[:, 0].set(value))
     anchor = jnp.zeros(len(active), jnp.uint32)
     if window.anchors:
         anchor = jax.vmap(player.suite.fingerprint)(rows.instance)
-    step = jax.vmap(player.suite.act)(rows.instance, spoken.tokens)
+    step = jax.vmap(player.suite.act)(rows.instance, spoken.tokens[:, window.think :])
     after = _after(rows, active, cache, spoken, step)
     ended = active & step.terminated
     truncated = active & ~ended & _must_stop(player.suite, after, window, horizon)

@@ -15,7 +15,10 @@ class Window:
         rows: episodes that are played side by side.
         turns: turns that every row plays.
         context: tokens of an episode at most; one that would need more is truncated.
-        action_tokens: words of an action at most; 0 for the suite's longest command.
+        action_tokens: words of a command at most; 0 for the suite's longest.
+        think: scratch words that are said before every command, for nobody but the policy: they
+            are chosen freely, stay in the context and are learnt like all others (after the pause
+            tokens of Goyal et al. 2023, arXiv 2310.02226, which are fixed).
         group: neighbouring rows whose j-th episodes are attempts at one instance.
         whole: begin only episodes that have the turns to be played to an end. What a row plays
             then depends on no episode's length, and nothing is to be bootstrapped.
@@ -26,6 +29,7 @@ class Window:
     turns: int = 32
     context: int = 256
     action_tokens: int = 0
+    think: int = 0
     group: int = 1
     whole: bool = False
     anchors: bool = False
@@ -36,8 +40,9 @@ class Window:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
         if self.rows % self.group:
             raise ValueError(f"rows={self.rows}: expected a multiple of group={self.group}")
-        if self.action_tokens < 0:
-            raise ValueError(f"action_tokens={self.action_tokens}: expected at least 0")
+        for name in ("action_tokens", "think"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 0")
 
     @property
     def words(self) -> int:
@@ -53,8 +58,8 @@ class Window:
         return (self.context // 8 + 1) * 8
 
     def speech(self, suite: Suite) -> int:
-        """Words of an action at most, in `suite`."""
-        return self.action_tokens or suite.action_tokens
+        """Words of an action at most, in `suite`, those of scratch included."""
+        return self.think + (self.action_tokens or suite.action_tokens)
 
     def check(self, suite: Suite) -> None:
         """Raises `ValueError` if an episode of `suite` could not even begin in this context."""

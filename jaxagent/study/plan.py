@@ -130,7 +130,9 @@ class StudyPlan:
     context: int = 256
     """Tokens of an episode at most."""
     action_tokens: int = 0
-    """Words of an action at most; 0 for the longest command."""
+    """Words of a command at most; 0 for the longest."""
+    think: int = 0
+    """Words of scratch before every command, chosen freely and read by nobody but the policy."""
     base: BasePlan = field(default_factory=BasePlan)
     """The base policy."""
     train: TrainPlan = field(default_factory=TrainPlan)
@@ -205,7 +207,7 @@ class StudyPlan:
 
     def window(self, rows: int, turns: int) -> Window:
         """A rollout of that size under the study's limits."""
-        return Window(rows, turns, self.context, self.action_tokens)
+        return Window(rows, turns, self.context, self.action_tokens, self.think)
 
     def training_window(self) -> Window:
         """A rollout of the training, as its algorithm needs it played."""
@@ -214,7 +216,7 @@ class StudyPlan:
     def evaluation_window(self) -> Window:
         """A batch of evaluation episodes."""
         context = self.evaluation.context or self.context
-        return Window(self.evaluation.rows, 1, context, self.action_tokens)
+        return Window(self.evaluation.rows, 1, context, self.action_tokens, self.think)
 
     def algorithm(self) -> Algorithm:
         """Static parts of the training."""
@@ -299,7 +301,8 @@ def as_json(plan: Any) -> dict[str, Any]:
 
 
 def _base_phase(plan: StudyPlan, seed: int) -> Phase:
-    content = [FORMAT, seed, plan.model, plan.context, plan.action_tokens, plan.demonstrated]
+    content = [FORMAT, seed, plan.model, plan.context, plan.action_tokens, plan.think]
+    content += [plan.demonstrated]
     content += [dataclasses.asdict(plan.base), _evaluation(plan)]
     return Phase("base", seed, (), _hash(content), None)
 
