@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxagent import models
-from jaxagent.models import ModelConfig, Policy
+from jaxagent.models import ModelConfig, Policy, attention
 from jaxagent.models.attention import rotary_angles, rotate
 
 VOCABULARY = 37
@@ -478,3 +478,35 @@ def test_samples_are_never_out_of_range_nor_impossible() -> None:
             drawn = np.asarray(sample(np.full(len(logits), edge), logits))
             assert ((drawn >= 0) & (drawn < logits.shape[1])).all()
             assert possible[np.arange(len(logits)), drawn].all()
+
+
+@pytest.mark.parametrize("count", [3, 8, 13])
+def test_attention_in_blocks_is_attention(monkeypatch, policy, count):
+    """The same hidden states and gradients, whatever the size of a block."""
+    params, tokens = perturbed(policy), words(3, 13)
+    positions, segments = packed(6, 5, padding=2)
+    slots = jnp.arange(count)
+
+    def loss(params):
+        hidden = policy.encode(params, tokens, positions, segments, slots)
+        return jnp.sum(jnp.sin(hidden)), hidden
+
+    whole, expected = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+    monkeypatch.setattr(attention, "BLOCK", 4)
+    parts, found = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+    pairs = zip(*map(jax.tree.leaves, ((whole, expected), (parts, found))), strict=True)
+    for a, b in pairs:
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4)
+
+
+def test_memory_of_a_gradient_grows_linearly_in_the_context():
+    """Four times the tokens of a row: at most five times the memory, not sixteen."""
+    policy = Policy(ModelConfig(32, 2, 4, 1, 48, dtype="float32"), VOCABULARY)
+    params = init(policy, jax.random.key(0))
+
+    def memory(context: int) -> int:
+        row = jnp.zeros(context, jnp.int32)
+        gradient = jax.grad(lambda p: policy.encode(p, row, row, row).sum())
+        return jax.jit(gradient).lower(params).compile().memory_analysis().temp_size_in_bytes
+
+    assert memory(4096) < 5 * memory(1024)

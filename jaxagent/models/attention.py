@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 HIDDEN_SCORE = -1e30
+
+BLOCK = 256
+"""Queries of a packed row that attend at once."""
 
 
 def rotary_angles(
@@ -31,17 +36,57 @@ def rotate(
     return turned.astype(vectors.dtype)
 
 
-def packed_mask(
-    positions: Int[Array, " tokens"], segments: Int[Array, " tokens"]
-) -> Bool[Array, "tokens tokens"]:
+class Places(NamedTuple):
+    """Where tokens of a packed row stand, a leading axis [tokens].
+
+    Attributes:
+        slot: int32[tokens], place in the row.
+        position: int32[tokens], place in the episode.
+        segment: int32[tokens], number of the episode; -1 is padding.
+    """
+
+    slot: Int[Array, " tokens"]
+    position: Int[Array, " tokens"]
+    segment: Int[Array, " tokens"]
+
+
+def packed_mask(queries: Places, keys: Places) -> Bool[Array, "queries keys"]:
     """Return which keys (columns) each query (row) of a packed row may see.
 
     A token sees the tokens of its own segment up to its own position. Padding (segment -1) sees
     only itself, so that no row of the mask is empty.
     """
-    same = (segments[:, None] == segments[None, :]) & (segments[:, None] >= 0)
-    causal = positions[None, :] <= positions[:, None]
-    return (same & causal) | jnp.eye(positions.shape[0], dtype=bool)
+    same = (queries.segment[:, None] == keys.segment) & (queries.segment[:, None] >= 0)
+    causal = keys.position <= queries.position[:, None]
+    return (same & causal) | (queries.slot[:, None] == keys.slot)
+
+
+def attend_packed(
+    queries: Float[Array, "queries heads head_dim"],
+    keys: Float[Array, "kv_heads head_dim keys"],
+    values: Float[Array, "kv_heads keys head_dim"],
+    asking: Places,
+    asked: Places,
+) -> Float[Array, "queries heads*head_dim"]:
+    """`attend` inside the episodes of a packed row, which grows linearly in memory with the row.
+
+    Beyond `BLOCK` queries go block by block, and the gradient computes the weights of a block anew
+    instead of keeping them.
+    """
+    count = queries.shape[0]
+    if count <= BLOCK:
+        return attend(queries, keys, values, packed_mask(asking, asked))
+
+    def blocks(x: Array) -> Array:
+        padded = jnp.pad(x, [(0, -count % BLOCK)] + [(0, 0)] * (x.ndim - 1))
+        return padded.reshape(-1, BLOCK, *x.shape[1:])
+
+    @jax.checkpoint
+    def attend_block(block: tuple[Array, Places]) -> Array:
+        return attend(block[0], keys, values, packed_mask(block[1], asked))
+
+    mixed = jax.lax.map(attend_block, jax.tree.map(blocks, (queries, asking)))
+    return mixed.reshape(-1, mixed.shape[-1])[:count]
 
 
 def attend(

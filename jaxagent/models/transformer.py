@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxagent.models.attention import attend, packed_mask, rotary_angles, rotate
+from jaxagent.models.attention import Places, attend, attend_packed, rotary_angles, rotate
 
 EMBEDDING_SCALE = 0.02
 NORM_EPSILON = 1e-6
@@ -264,13 +264,14 @@ class Transformer(nn.Module):
         """
         config = self.config
         angles = rotary_angles(positions, config.channels, config.rope_base)
-        mask = packed_mask(positions, segments)
-        x = self._embed(tokens)
+        every = Places(jnp.arange(len(tokens)), positions, segments)
+        asking, x = every, self._embed(tokens)
         for block in self.blocks:
             keys, values = block.offer(x, angles)
             if block is self.blocks[-1] and slots is not None:
-                x, angles, mask = x[slots], angles[slots], mask[slots]
-            x = block.finish(x, attend(block.ask(x, angles), keys, values, mask))
+                x, angles, asking = jax.tree.map(lambda v: v[slots], (x, angles, every))
+            mixed = attend_packed(block.ask(x, angles), keys, values, asking, every)
+            x = block.finish(x, mixed)
         return self.final_norm(x)
 
     def extend(
