@@ -59,7 +59,8 @@ def test_only_what_defines_an_algorithm_differs_from_the_plan(name):
     plan = plan_for(load_plan("algorithms"), name)
     algorithm, hyper = ALGORITHMS[name]
     own, used = plan.algorithm(), plan.hyper()
-    assert own == dataclasses.replace(algorithm, minibatch=plan.train.minibatch)
+    shared = {"minibatch": plan.train.minibatch, "epochs": plan.train.epochs}
+    assert own == dataclasses.replace(algorithm, **shared)
     assert (used.gamma, used.weights.clip_low) == (hyper.gamma, hyper.weights.clip_low)
     assert used.learning_rate == plan.train.learning_rate
     assert plan_for(plan, "ppo") == plan_for(load_plan("algorithms"), "ppo")

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study import table
+from jaxagent.study.config import from_values
 from jaxagent.study.files import read_json, write_json, write_text
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.runner import Progress, Runner
@@ -109,7 +110,8 @@ def _finished(plan: StudyPlan, results: Path) -> tuple[list[Row], dict[str, Any]
     if not path.exists() or not (results / "algorithms.csv").exists():
         return [], new
     old = read_json(path)
-    if old["plan"] != new["plan"]:
+    # Fields that came later have their defaults.
+    if as_json(from_values(StudyPlan, old["plan"])) != new["plan"]:
         raise ValueError(f"{path} holds another plan's results; choose another folder or delete it")
     return read(results / "algorithms.csv"), old
 

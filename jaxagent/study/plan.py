@@ -12,6 +12,7 @@ from typing import Any
 from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
+from jaxagent.rl.curriculum import RULES
 from jaxagent.rl.loss import Weights
 from jaxagent.rl.window import Window
 from jaxagent.text import HELD_OUT
@@ -78,6 +79,9 @@ class TrainPlan:
     """Decay of the advantage estimation, per turn."""
     final_rate: float = 0.1
     """Share of the learning rate that is left at the end of a stage."""
+    rule: str = "static"
+    """What shifts the weights of a stage's tasks by success: static, balance, learnability,
+    progress or bandit."""
     invalid_penalty: float = 0.0
     """Taken off the reward of an action that could not be read or had no effect."""
     clip: float | None = None
@@ -145,6 +149,7 @@ class StudyPlan:
         _check_least("seeds", self.seeds, 1)
         _check_option("model", self.model, SIZES)
         _check_option("train.algorithm", self.train.algorithm, ALGORITHMS)
+        _check_option("train.rule", self.train.rule, [rule for rule in RULES if rule != "gate"])
         _check_least("train.updates", self.train.updates, 1)
         for updates in self.train.stage_updates:
             _check_least("train.stage_updates", updates, 1)

@@ -16,7 +16,7 @@ from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
-from jaxagent.rl.curriculum import Curriculum, mixture
+from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Imitator
@@ -190,7 +190,10 @@ class Runner:
             tasks = dict.fromkeys(self.plan.stage_tasks(phase.stages[-1]), 1.0)
         key = jax.random.split(_phase_key(phase))[1]
         state = run.start(params, key, self._updates(phase))
-        return run, state, hyper, mixture(run.actor.suite, tasks)
+        curriculum = mixture(run.actor.suite, tasks)
+        if phase.parent is not None:
+            curriculum = adaptive(curriculum, self.plan.train.rule)
+        return run, state, hyper, curriculum
 
     def _measure(self, phase: Phase, params: Params) -> tuple[list[dict[str, Any]], dict[str, str]]:
         plan, suite = self.plan.evaluation, self.evaluation_suite
