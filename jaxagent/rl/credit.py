@@ -62,8 +62,9 @@ def assign_credit(
         counts &= episodes.per_turn(episodes.whole)
     advantage, target = _estimate(algorithm, hyper, trajectory, episodes, reward, counts)
     if algorithm.drop_decided:
-        total = episodes.total(jnp.sum(reward, axis=2))
-        counts &= episodes.per_turn(undecided(total, episodes.whole, algorithm.group))
+        # By what the task paid: penalties would make attempts differ that all solved it.
+        paid = episodes.total(turns.reward)
+        counts &= episodes.per_turn(undecided(paid, episodes.whole, algorithm.group))
     said = turns.spoken & counts[..., None]
     advantage = _normalised(algorithm, suite, turns, advantage, said, devices)
     weight = word_weights(algorithm.aggregation, turns, episodes, said, longest, devices)
