@@ -233,6 +233,28 @@ def test_penalties_are_taken_off_the_last_word_of_the_action():
     assert checked > 5
 
 
+def test_what_is_cut_may_be_an_end():
+    """Then no value behind it counts; where nothing is cut, both rules agree."""
+    turns, hyper = make_turns(9), Hyper()
+    for which in ("cut", "uncut"):
+        if which == "uncut":
+            ended = turns.terminated | turns.truncated
+            turns = turns.replace(terminated=ended, truncated=jnp.zeros_like(ended))
+        found = {}
+        for cut in ("bootstrap", "end"):
+            algorithm = Algorithm(cut=cut, normalisation="none")
+            credit = assign_credit(algorithm, hyper, SUITE, make_trajectory(turns), LONGEST)
+            found[cut] = np.asarray(credit.advantage)
+        difference = (found["bootstrap"] - found["end"])[..., 0]
+        if which == "uncut":
+            np.testing.assert_array_equal(difference, 0.0)
+            continue
+        rows, places = np.nonzero(np.asarray(turns.truncated)[:, :-1])
+        behind = 0.99 * np.asarray(turns.value)[rows, places + 1, 0]
+        np.testing.assert_allclose(difference[rows, places], behind, atol=1e-5)
+        assert len(rows) > 3
+
+
 def test_divergence_in_the_reward_is_taken_off_every_word_said():
     turns = make_turns(6)
     hyper = Hyper(weights=Hyper().weights.replace(kl=0.5))
@@ -276,6 +298,7 @@ def test_rows_in_which_no_episode_ends_have_no_weight_without_a_critic():
         ({"advantage": "group"}, "group=1: expected at least 2"),
         ({"drop_decided": True}, "group=1: expected at least 2"),
         ({"normalisation": "group"}, "normalisation='group': expected an advantage among group"),
+        ({"cut": "mask"}, "cut='mask': expected one of bootstrap, end"),
         ({"ratio": "word"}, "ratio='word': expected one of token, turn, sequence"),
         ({"objective": "ppo"}, "objective='ppo': expected one of clip, cispo, reinforce"),
         ({"aggregation": "mean"}, "aggregation='mean': expected one of token-mean"),

@@ -68,7 +68,7 @@ def test_probe_is_solved(school, probe, updates):
 @pytest.mark.slow
 def test_probe_is_solved_with_credit_per_token():
     actor = make_actor(["remember/easy"])
-    learner = Learner(actor, WINDOW, Algorithm("token", epochs=4, minibatch=8))
+    learner = Learner(actor, WINDOW, Algorithm(advantage="token", epochs=4, minibatch=8))
     assert solve(learner, actor.policy.init(KEY), "remember/easy", 120) > 0.9
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ from probes import PROBES
 from jaxagent.envs import make_suite
 from jaxagent.models import ModelConfig, Policy
 from jaxagent.rl.actor import Actor
-from jaxagent.rl.algorithm import Algorithm, Hyper
+from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.curriculum import adaptive, mixture, with_replay
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
@@ -41,7 +42,9 @@ def run(actor):
 @pytest.fixture(scope="module")
 def elaborate_run(actor):
     """Everything that a state may hold: groups, reference, memory, standing, replayed levels."""
-    algorithm = Algorithm("group", "group", 2, kl="k1", consolidates=True, epochs=1, minibatch=4)
+    algorithm = dataclasses.replace(
+        ALGORITHMS["grpo"][0], group=2, kl="k1", consolidates=True, epochs=1, minibatch=4
+    )
     learner = Learner(actor, Window(8, 5, 32), algorithm, updates=5, replay=32)
     curriculum = adaptive(mixture(actor.suite, actor.suite.names), "learnability")
     return learner, with_replay(curriculum, 0.5), actor.policy.init(jax.random.key(0))

@@ -19,6 +19,7 @@ BOOTSTRAPPED = ("turn", "token", "bi-level")
 """Advantages with a critic, which tells what an episode that is cut would still have got."""
 
 ADVANTAGES = (*BOOTSTRAPPED, "return", *GROUP_ADVANTAGES)
+CUTS = ("bootstrap", "end")
 NORMALISATIONS = ("environment", "batch", "group", "none")
 AGGREGATIONS = (
     "token-mean",
@@ -29,7 +30,7 @@ AGGREGATIONS = (
 DIVERGENCES = ("none", "exact", *SAMPLED_KL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Algorithm:
     """The static parts of an update, which can be combined freely.
 
@@ -38,6 +39,10 @@ class Algorithm:
             or over both (`bi-level`); without, the return from each turn on (`return`), or of an
             episode compared with its `group`, with the others of it (`leave-one-out`), or also
             turn by turn with those in the same state (`anchor`).
+        cut: what a critic makes of an episode that is cut by its limits: `bootstrap`, it would
+            have got what is expected behind it, or `end`, it got nothing more. The first is right
+            where limits are no part of the task, but then stalling costs no more than the
+            discount; near 1 a policy may come to like it.
         normalisation: of advantages to mean 0 and deviation 1 over each `environment`'s part of
             the batch or over the whole `batch`; to the deviation of their `group`; or `none`.
         group: attempts at one instance, played by neighbouring rows.
@@ -59,6 +64,7 @@ class Algorithm:
     """
 
     advantage: str = "turn"
+    cut: str = "bootstrap"
     normalisation: str = "environment"
     group: int = 1
     drop_decided: bool = False
@@ -72,6 +78,7 @@ class Algorithm:
 
     def __post_init__(self) -> None:
         _check("advantage", self.advantage, ADVANTAGES)
+        _check("cut", self.cut, CUTS)
         _check("normalisation", self.normalisation, NORMALISATIONS)
         _check("ratio", self.ratio, RATIOS)
         _check("objective", self.objective, OBJECTIVES)
@@ -155,9 +162,9 @@ def _check(name: str, value: str, options: Iterable[str]) -> None:
 
 
 _NO_CRITIC = Hyper(gamma=1.0, weights=Weights(value=0.0))
-_GROUP = Algorithm(
-    advantage="group", normalisation="group", group=8, aggregation="seq-mean-token-mean"
-)
+_RETURN = Algorithm(advantage="return", normalisation="none", objective="reinforce", epochs=1)
+_GROUP = Algorithm(advantage="group", normalisation="group", group=8)
+_BY_EPISODE = replace(_GROUP, aggregation="seq-mean-token-mean")
 
 ALGORITHMS: Mapping[str, tuple[Algorithm, Hyper]] = MappingProxyType(
     {
@@ -165,41 +172,32 @@ ALGORITHMS: Mapping[str, tuple[Algorithm, Hyper]] = MappingProxyType(
         "ppo-token": (Algorithm(advantage="token"), Hyper()),
         "ppo-bi-level": (Algorithm(advantage="bi-level"), Hyper()),
         "ppo-kl": (Algorithm(kl="exact"), Hyper(weights=Weights(kl=0.05))),
-        "reinforce": (
-            Algorithm("return", "none", objective="reinforce", epochs=1),
-            _NO_CRITIC.replace(gamma=0.99),
-        ),
-        "rebn": (
-            Algorithm("return", "batch", objective="reinforce", epochs=1),
-            _NO_CRITIC.replace(gamma=0.99),
-        ),
+        "reinforce": (_RETURN, _NO_CRITIC.replace(gamma=0.99)),
+        "rebn": (replace(_RETURN, normalisation="batch"), _NO_CRITIC.replace(gamma=0.99)),
         "reinforce++": (
-            Algorithm("return", "batch", kl="k1"),
+            Algorithm(advantage="return", normalisation="batch", kl="k1"),
             _NO_CRITIC.replace(weights=Weights(value=0.0, kl=0.001)),
         ),
-        "reinforce++-baseline": (Algorithm("group", "batch", group=8), _NO_CRITIC),
-        "rloo": (Algorithm("leave-one-out", "none", group=8), _NO_CRITIC),
-        "grpo": (_GROUP, _NO_CRITIC),
+        "reinforce++-baseline": (replace(_GROUP, normalisation="batch"), _NO_CRITIC),
+        "rloo": (replace(_GROUP, advantage="leave-one-out", normalisation="none"), _NO_CRITIC),
+        "grpo": (_BY_EPISODE, _NO_CRITIC),
         "dr-grpo": (
-            Algorithm("group", "none", group=8, aggregation="seq-mean-token-sum-norm"),
+            replace(_GROUP, normalisation="none", aggregation="seq-mean-token-sum-norm"),
             _NO_CRITIC,
         ),
         "gspo": (
-            Algorithm("group", "group", 8, ratio="sequence", aggregation="seq-mean-token-mean"),
+            replace(_BY_EPISODE, ratio="sequence"),
             _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=3e-4, clip_high=4e-4)),
         ),
         "cispo": (
-            Algorithm("group", "group", 8, objective="cispo"),
+            replace(_GROUP, objective="cispo"),
             _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=1.0, clip_high=4.0)),
         ),
         "dapo": (
-            Algorithm("group", "group", 8, drop_decided=True),
+            replace(_GROUP, drop_decided=True),
             _NO_CRITIC.replace(overlong=1.0, weights=Weights(value=0.0, clip_high=0.28)),
         ),
-        "gigpo": (
-            Algorithm("anchor", "group", 8, aggregation="seq-mean-token-mean"),
-            _NO_CRITIC.replace(gamma=0.95),
-        ),
+        "gigpo": (replace(_BY_EPISODE, advantage="anchor"), _NO_CRITIC.replace(gamma=0.95)),
     }
 )
 """Named points. What a paper leaves open is as in the others: the same learning rate, clipping,

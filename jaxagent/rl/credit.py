@@ -129,6 +129,8 @@ def _estimate(
     counts: Bool[Array, "rows turns"],
 ) -> tuple[Grid, Grid]:
     turns, name = trajectory.turns, algorithm.advantage
+    if algorithm.cut == "end":
+        turns = turns.replace(terminated=turns.terminated | turns.truncated)
     each = jax.vmap(ESTIMATORS.get(name, ESTIMATORS["return"]), in_axes=(0, 0, 0, None, None))
     advantage, target = each(turns, reward, trajectory.final_value, hyper.gamma, hyper.lam)
     if name in ESTIMATORS:
