@@ -32,6 +32,7 @@ DEMONSTRATED = 12
 """Updates on demonstrations, of `DEMONSTRATION_ROWS` rows each, before training is measured."""
 DEMONSTRATION_ROWS = 128
 ALGORITHM = Algorithm(epochs=1)
+GIGA = 1e9
 
 
 def measure_training(task: str, batches: Sequence[int], seconds: float) -> Iterator[Result]:
@@ -104,8 +105,8 @@ def _rollout(
     read, said = (float(jnp.sum(x)) for x in (turns.message.length, turns.action_length))
     yield result_of("rollout", task, batch, rate * acted, "turns/s")
     yield result_of("rollout", task, batch, rate * (read + said), "tokens/s")
-    traffic = rate * rollout_bytes(learner, read, said)
-    yield result_of("rollout-bytes", task, batch, traffic, "B/s of the cache", most.bandwidth)
+    traffic = rate * rollout_bytes(learner, read, said) / GIGA
+    yield result_of("rollout-bytes", task, batch, traffic, "GB/s", most.bandwidth / GIGA)
 
 
 def _training(
@@ -127,8 +128,8 @@ def _training(
     turns = float(metrics["turns"])
     left = turns / rate - turns / played
     if left > 0:
-        flops = update_flops(learner, float(metrics["packed_rows"])) / left
-        yield result_of("update-flops", task, batch, flops, "FLOP/s", most.flops)
+        flops = update_flops(learner, float(metrics["packed_rows"])) / left / GIGA
+        yield result_of("update-flops", task, batch, flops, "GFLOP/s", most.flops / GIGA)
 
 
 def _update_rate(
