@@ -55,7 +55,7 @@ def test_updates_and_rollouts_add_up():
     assert update_flops(learner, 10) == 3 * 2 * 10 * once
     # Two layers of one key and one value head, 32 wide, in four bytes.
     cache = 2 * 2 * 32 * 4 * learner.window.slots
-    assert rollout_bytes(learner, 60, 5) == (5 + 10) * cache
+    assert rollout_bytes(policy.config, learner.window.slots, 60, 5) == (5 + 10) * cache
 
 
 def test_ceilings_are_those_of_a_real_machine():

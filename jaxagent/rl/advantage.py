@@ -138,16 +138,9 @@ def return_advantage(
     An episode that is cut ends like any other: what it might have got is not known.
     """
     del final_value, lam
-    zeros = jnp.zeros_like(turns.value[:, 0])
-    returns = generalised_advantage(
-        reward=jnp.sum(reward, axis=1),
-        value=zeros,
-        next_value=zeros,
-        discount=jnp.full_like(zeros, gamma),
-        decay=_goes_on(turns).astype(jnp.float32),
-        present=turns.action_length > 0,
-    )
-    return _to_words(returns, turns), _to_words(returns, turns)
+    ended = turns.terminated | turns.truncated
+    blind = turns.replace(value=jnp.zeros_like(turns.value), terminated=ended)
+    return turn_advantage(blind, reward, jnp.float32(0), gamma, 1.0)
 
 
 ESTIMATORS: dict[str, Callable[..., Credit]] = {

@@ -17,7 +17,7 @@ from jaxagent.envs.pool import draw_pool
 from jaxagent.models import Params, log_prob
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.minibatch import over_minibatches
-from jaxagent.rl.outputs import word_outputs
+from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.rollout import rollout
 
@@ -87,7 +87,7 @@ def importance(
     play = jax.jit(_squares, static_argnums=0)
     keys = jax.random.split(key, updates)
     every = [play(learner, params, curriculum, each) for each in keys]
-    return jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]) / updates, *every)
+    return average(every)
 
 
 def _squares(learner: Learner, params: Params, curriculum: Curriculum, key: jax.Array) -> Params:
@@ -102,7 +102,7 @@ def _squares(learner: Learner, params: Params, curriculum: Curriculum, key: jax.
     def score(params: Params, row: PackedRow) -> Array:
         batch = jax.tree.map(lambda x: x[None], row)
         logits, _ = word_outputs(actor, params, batch, turns.task)
-        choice = jnp.asarray(actor.places)[batch.words_of(turns.action)]
+        choice = word_choices(actor, batch, turns.action)
         return jnp.sum(jnp.where(batch.said, log_prob(logits, choice), 0.0))
 
     def add(total: Params, batch: PackedRow, count: Array) -> Params:

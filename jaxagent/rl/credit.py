@@ -28,11 +28,13 @@ class Credit(flax.struct.PyTreeNode):
         target: return to be expected before it.
         weight: of the word in the loss, 0 for what does not count. They sum to 1 over the batch
             where the aggregation is a mean over words.
+        kl: divergence that was taken off the rewards.
     """
 
     advantage: Grid
     target: Grid
     weight: Grid
+    kl: Grid
 
 
 def assign_credit(
@@ -68,7 +70,7 @@ def assign_credit(
     said = turns.spoken & counts[..., None]
     advantage = _normalised(algorithm, suite, turns, advantage, said, devices)
     weight = word_weights(algorithm.aggregation, turns, episodes, said, longest, devices)
-    return Credit(advantage, target, weight)
+    return Credit(advantage, target, weight, jnp.broadcast_to(kl, weight.shape))
 
 
 def word_rewards(

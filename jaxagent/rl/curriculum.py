@@ -211,6 +211,11 @@ def with_replay(curriculum: Curriculum, share: float) -> Curriculum:
     return curriculum.replace(replay=np.asarray(share, np.float32))
 
 
+def shares(weights: Float[Array, " n"]) -> Float[Array, " n"]:
+    """The weights divided by their sum; nothing but zeros stays so."""
+    return weights / jnp.maximum(jnp.sum(weights), 1e-30)
+
+
 def _check_share(name: str, value: float) -> None:
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{name}={value}: expected a share between 0 and 1")

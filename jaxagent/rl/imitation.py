@@ -25,7 +25,7 @@ from jaxagent.rl.learner import check_devices, repeat, share
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.optimiser import descend, optimiser
-from jaxagent.rl.outputs import word_outputs
+from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import rollout
@@ -245,7 +245,7 @@ def imitation_step(
 
     def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Array]:
         logits, _ = word_outputs(imitator.actor, params, batch, turns.task)
-        choice = jnp.asarray(imitator.actor.places)[batch.words_of(turns.action)]
+        choice = word_choices(imitator.actor, batch, turns.action)
         counts = batch.said & batch.words_of(wanted)
         correct = counts & (jnp.argmax(logits, -1) == choice)
         mean = total / count

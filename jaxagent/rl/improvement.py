@@ -16,7 +16,7 @@ from jaxagent.rl.devices import across
 from jaxagent.rl.loss import SAMPLED_KL, Words, clamped, policy_loss
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.optimiser import descend
-from jaxagent.rl.outputs import word_outputs
+from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, Packing
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def improve(
     """
     algorithm, devices = learner.algorithm, learner.devices
     total = jnp.maximum(across(jnp.sum(credit.weight), devices), 1e-9)
-    rate = hyper.rate_at(state.update / state.updates)
+    rate = hyper.rate_at(state.progress)
     choice = (algorithm.ratio, algorithm.objective, not algorithm.pays_kl)
 
     def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Metrics]:
@@ -111,9 +111,9 @@ def _words(
     """What the loss knows of a minibatch's words under `params`."""
     actor, algorithm, turns = learner.actor, learner.algorithm, packing.trajectory.turns
     logits, value = word_outputs(actor, params, batch, turns.task)
-    choice = jnp.asarray(actor.places)[batch.words_of(turns.action)]
+    choice = word_choices(actor, batch, turns.action)
     said, entropy = log_prob_and_entropy(logits, choice)
-    distance = jnp.zeros_like(value)
+    distance = batch.words_of(credit.kl)
     if algorithm.measures_kl and not algorithm.pays_kl:
         base = jax.lax.stop_gradient(word_outputs(actor, reference, batch, turns.task)[0])
         distance = kl(logits, base)
@@ -138,5 +138,5 @@ def _sampled_divergence(
     learner: Learner, batch: PackedRow, actions: Array, base: Array, said: Array
 ) -> Float[Array, "rows words"]:
     """What the words said, of log probabilities `said`, tell of the divergence from `base`."""
-    choice = jnp.asarray(learner.actor.places)[batch.words_of(actions)]
+    choice = word_choices(learner.actor, batch, actions)
     return SAMPLED_KL[learner.algorithm.kl](clamped(log_prob(base, choice) - said))

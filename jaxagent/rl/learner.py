@@ -11,7 +11,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from jaxagent.envs.pool import pool_of
 from jaxagent.models import Params
@@ -60,6 +60,11 @@ class LearnerState(flax.struct.PyTreeNode):
     update: Int[Array, ""]
     updates: Int[Array, ""]
 
+    @property
+    def progress(self) -> Float[Array, ""]:
+        """Share of the training that is done."""
+        return self.update / self.updates
+
 
 @dataclass(frozen=True, eq=False)
 class Learner:
@@ -86,7 +91,7 @@ class Learner:
     def __post_init__(self) -> None:
         self.played.check(self.actor.suite)
         check_devices(self.devices, self.window.rows, self.algorithm.minibatch)
-        share(self.played, self.devices)
+        share(self.played, self.devices)  # checks that no group is torn apart
         if self.updates < 1:
             raise ValueError(f"updates={self.updates}: expected at least 1")
         groups = self.window.rows // self.algorithm.group
@@ -216,8 +221,8 @@ def train_step(
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = (own_key(each, learner.devices) for each in keys)
     actor, window = learner.actor, share(learner.played, learner.devices)
-    progress = state.update / state.updates
-    drawn = draw_lesson(learner, state, curriculum, progress, pool_key)
+    progress = state.progress
+    drawn = draw_lesson(learner, state, curriculum, pool_key)
     horizon = curriculum.horizon_at(progress)
     pool = pool_of(actor.suite, drawn.levels)
     trajectory = rollout(actor, state.params, pool, play_key, window, horizon)
@@ -281,7 +286,4 @@ def _learn(
     played = packing.trajectory
     credit = assign_credit(algorithm, hyper, suite, played, longest, distance, devices)
     state, parts = improve(learner, state, hyper, packing, credit, key)
-    if algorithm.pays_kl:
-        sums = across((jnp.sum(credit.weight * distance), jnp.sum(credit.weight)), devices)
-        parts["kl"] = sums[0] / jnp.maximum(sums[1], 1e-9)
     return state, credit, parts

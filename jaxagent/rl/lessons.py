@@ -25,11 +25,10 @@ def draw_lesson(
     learner: Learner,
     state: LearnerState,
     curriculum: Curriculum,
-    progress: Array,
     key: jax.Array,
 ) -> Drawn:
     """The levels of an update, some of them replayed."""
-    weights = weights_by(curriculum, progress, state.standing)
+    weights = weights_by(curriculum, state.progress, state.standing)
     size = learner.instances // learner.devices
     if isinstance(state.replay, Replay):
         return draw(key, state.replay, weights, curriculum.replay, state.update, size)

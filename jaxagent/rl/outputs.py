@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxagent.models import Params
@@ -26,3 +27,10 @@ def word_outputs(
     )
     logits = actor.logits(params, hidden, batch.turns_of(tasks))
     return logits, actor.policy.value(params, hidden)
+
+
+def word_choices(
+    actor: Actor, batch: PackedRow, actions: Int[Array, "rows turns action"]
+) -> Int[Array, "rows words"]:
+    """Place among the actor's words of every word that a minibatch's rows say."""
+    return jnp.asarray(actor.places)[batch.words_of(actions)]

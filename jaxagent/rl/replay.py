@@ -9,9 +9,10 @@ from __future__ import annotations
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.envs.pool import Levels, draw_levels
+from jaxagent.rl.curriculum import shares
 
 STALENESS = 0.3
 """Share of the replay probability that goes by how long ago a level was played."""
@@ -75,7 +76,7 @@ def draw(
     filled = jnp.mean(replay.score > -jnp.inf) >= 0.5
     count = jnp.round(jnp.asarray(share) * size) * filled
     old = (jnp.arange(size) < count) & (chances[order] > 0)
-    levels = jax.tree.map(lambda a, b: _where(old, a[order], b), replay.levels, new)
+    levels = jax.tree.map(lambda a, b: jax.vmap(jnp.where)(old, a[order], b), replay.levels, new)
     return Drawn(levels, jnp.where(old, order, -1))
 
 
@@ -86,9 +87,9 @@ def replay_chances(
     usable = (replay.score > -jnp.inf) & (weights[replay.levels.task] > 0)
     order = jnp.argsort(jnp.where(usable, -replay.score, jnp.inf))
     rank = jnp.zeros(len(order), jnp.int32).at[order].set(jnp.arange(1, len(order) + 1))
-    by_score = _shares(jnp.where(usable, (1.0 / rank) ** (1.0 / TEMPERATURE), 0.0))
+    by_score = shares(jnp.where(usable, (1.0 / rank) ** (1.0 / TEMPERATURE), 0.0))
     age = jnp.where(usable, update - replay.played, 0).astype(jnp.float32)
-    by_age = jnp.where(jnp.any(age > 0), _shares(age), by_score)
+    by_age = jnp.where(jnp.any(age > 0), shares(age), by_score)
     return (1.0 - STALENESS) * by_score + STALENESS * by_age
 
 
@@ -120,11 +121,3 @@ def renew(
     every = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), kept, new)
     _, best = jax.lax.top_k(every.score, capacity)
     return jax.tree.map(lambda x: x[best], every)
-
-
-def _shares(values: Array) -> Array:
-    return values / jnp.maximum(jnp.sum(values), 1e-30)
-
-
-def _where(mask: Bool[Array, " n"], new: UInt32[Array, "n ..."], old: Array) -> Array:
-    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - 1)), new, old)

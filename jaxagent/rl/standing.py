@@ -6,7 +6,7 @@ import flax.struct
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxagent.rl.curriculum import RULES, Curriculum
+from jaxagent.rl.curriculum import RULES, Curriculum, shares
 
 FAST, SLOW = 0.3, 0.05
 """Weights of the newest update in the fast and the slow running mean."""
@@ -83,7 +83,7 @@ def weights_by(
     base = curriculum.weights_at(progress)
     logits = _scores(curriculum, standing) / curriculum.temperature
     logits = jnp.where(standing.seen, logits, jnp.max(logits))
-    shifted = _shares(base * jnp.exp(logits - jnp.max(logits)))
+    shifted = shares(base * jnp.exp(logits - jnp.max(logits)))
     adapted = (1.0 - curriculum.explore) * shifted + curriculum.explore * base
     gate = curriculum.rule == RULES.index("gate")
     return jnp.where(gate, _gated(curriculum, base, standing), adapted)
@@ -108,11 +108,7 @@ def _gated(
 ) -> Float[Array, " tasks"]:
     """The stage that is open last, and a share for those before it."""
     rank = jnp.asarray(curriculum.rank)
-    current = _shares(jnp.where(rank == standing.stage, base, 0.0))
+    current = shares(jnp.where(rank == standing.stage, base, 0.0))
     before = jnp.where(rank < standing.stage, base, 0.0)
     share = jnp.where(jnp.any(before > 0), curriculum.explore, 0.0)
-    return (1.0 - share) * current + share * _shares(before)
-
-
-def _shares(weights: Float[Array, " tasks"]) -> Float[Array, " tasks"]:
-    return weights / jnp.maximum(jnp.sum(weights), 1e-30)
+    return (1.0 - share) * current + share * shares(before)

@@ -90,8 +90,7 @@ def _rollout(
     actor: Actor, params: Params, batch: int, most: Ceilings, seconds: float
 ) -> Iterator[Result]:
     devices, task = devices_for(batch), actor.suite.names[0]
-    learner = Learner(actor, _window(actor.suite, batch), Algorithm(minibatch=devices))
-    part = share(learner.window, devices)
+    part = share(_window(actor.suite, batch), devices)
     pool = make_pool(actor.suite, part.rows)
 
     def play(params: Params, pool: Pool, key: jax.Array) -> Turn:
@@ -105,7 +104,7 @@ def _rollout(
     read, said = (float(jnp.sum(x)) for x in (turns.message.length, turns.action_length))
     yield result_of("rollout", task, batch, rate * acted, "turns/s")
     yield result_of("rollout", task, batch, rate * (read + said), "tokens/s")
-    traffic = rate * rollout_bytes(learner, read, said) / GIGA
+    traffic = rate * rollout_bytes(actor.policy.config, part.slots, read, said) / GIGA
     yield result_of("rollout-bytes", task, batch, traffic, "GB/s", most.bandwidth / GIGA)
 
 

@@ -66,15 +66,15 @@ def update_flops(learner: Learner, packed_rows: float) -> float:
     return 3.0 * learner.algorithm.epochs * packed_rows * row
 
 
-def rollout_bytes(learner: Learner, messages: float, words: float) -> float:
+def rollout_bytes(config: ModelConfig, slots: int, messages: float, words: float) -> float:
     """Bytes of the cache that are read in a rollout: once per word said, once per piece read.
 
     Args:
-        learner: for the sizes.
+        config: of the policy, resolved.
+        slots: of a row's cache.
         messages: words read.
         words: words said.
     """
-    config = learner.actor.policy.config
     itemsize = jnp.dtype(config.dtype).itemsize
     slot = 2 * config.layers * config.kv_heads * config.channels * itemsize
-    return (words + messages / PIECE) * learner.window.slots * slot
+    return (words + messages / PIECE) * slots * slot
