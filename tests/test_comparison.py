@@ -13,10 +13,11 @@ from rich.console import Console
 from test_study import PLAN, Told
 
 from jaxagent.rl.algorithm import ALGORITHMS
-from jaxagent.study.comparison import Row, as_csv, compare, plan_for, read, show
+from jaxagent.study.comparison import Row, compare, plan_for, show
 from jaxagent.study.config import from_values, load_plan
 from jaxagent.study.plan import StudyPlan
 from jaxagent.study.statistics import iqm
+from jaxagent.study.table import read_rows, write_rows
 
 ARMS = {**PLAN, "arms": ["textcraft"], "seeds": 2}
 
@@ -34,8 +35,8 @@ def make_rows() -> list[Row]:
 
 def test_rows_survive_their_file(tmp_path):
     rows = make_rows()
-    (tmp_path / "algorithms.csv").write_text(as_csv(rows))
-    assert read(tmp_path / "algorithms.csv") == rows
+    write_rows(tmp_path / "algorithms.csv", rows, Row)
+    assert read_rows(tmp_path / "algorithms.csv", Row) == rows
 
 
 def test_the_table_shows_interquartile_means_best_first():
@@ -89,7 +90,7 @@ def test_a_comparison_shares_base_policies_and_goes_on(tmp_path):
         assert [(r.task, r.seed, r.episodes) for r in own] == [
             ("textcraft/easy", seed, 16) for seed in range(2)
         ]
-    assert read(tmp_path / "algorithms.csv") == rows
+    assert read_rows(tmp_path / "algorithms.csv", Row) == rows
     settings = json.loads((tmp_path / "algorithms.json").read_text())
     assert settings["algorithms"]["ppo-token"]["advantage"] == "token"
     again = Told()

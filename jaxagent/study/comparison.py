@@ -3,9 +3,7 @@ table."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from rich.table import Table
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study import table
 from jaxagent.study.config import from_values
-from jaxagent.study.files import read_json, write_json, write_text
+from jaxagent.study.files import read_json, write_json
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.runner import Progress, Runner
 from jaxagent.study.statistics import iqm, stratified_bootstrap
@@ -98,7 +96,7 @@ def compare(
         rows = [row for row in rows if row.algorithm != name]
         rows += _rows(name, each, measured, with_base=not rows)
         settings["algorithms"][name] = _settings(each)
-        write_text(results / "algorithms.csv", as_csv(rows))
+        table.write_rows(results / "algorithms.csv", rows, Row)
         write_json(results / "algorithms.json", settings)
     return rows
 
@@ -113,40 +111,13 @@ def _finished(plan: StudyPlan, results: Path) -> tuple[list[Row], dict[str, Any]
     # Fields that came later have their defaults.
     if as_json(from_values(StudyPlan, old["plan"])) != new["plan"]:
         raise ValueError(f"{path} holds another plan's results; choose another folder or delete it")
-    return read(results / "algorithms.csv"), old
+    return table.read_rows(results / "algorithms.csv", Row), old
 
 
 def plan_for(plan: StudyPlan, algorithm: str) -> StudyPlan:
     """The plan with another algorithm."""
     train = dataclasses.replace(plan.train, algorithm=algorithm)
     return dataclasses.replace(plan, train=train)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """The rows as a table with a header."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([each.name for each in dataclasses.fields(Row)])
-    writer.writerows(dataclasses.astuple(row) for row in rows)
-    return out.getvalue()
-
-
-def read(path: Path) -> list[Row]:
-    """The rows of `algorithms.csv`."""
-    with path.open(newline="") as file:
-        return [_row(each) for each in csv.DictReader(file)]
-
-
-def _row(values: dict[str, str]) -> Row:
-    return Row(
-        algorithm=values["algorithm"],
-        task=values["task"],
-        seed=int(values["seed"]),
-        metric=values["metric"],
-        value=float(values["value"]),
-        episodes=int(values["episodes"]),
-        device=values["device"],
-    )
 
 
 def show(rows: Sequence[Row], metric: str = "success") -> Table:

@@ -7,7 +7,9 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from jaxagent.study.files import write_text
 
@@ -49,11 +51,17 @@ class Row:
 
 HEADER: tuple[str, ...] = tuple(field.name for field in fields(Row))
 _CONVERT = {"str": str, "int": int, "float": float}
-_TYPES = tuple(_CONVERT[str(field.type)] for field in fields(Row))
+
+T = TypeVar("T")
 
 
 def read(path: Path | str) -> list[Row]:
-    """Every row of the table at `path`, in file order.
+    """Every row of the table at `path`: see `read_rows`."""
+    return read_rows(path, Row)
+
+
+def read_rows(path: Path | str, kind: type[T]) -> list[T]:
+    """Every row of a table of dataclasses at `path`, in file order.
 
     Raises FileNotFoundError naming the path, or ValueError naming the line that is not a row.
     """
@@ -62,13 +70,19 @@ def read(path: Path | str) -> list[Row]:
         raise FileNotFoundError(f"no table of results at {path}")
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
-        _check_header(path, next(lines, []))
-        return [_parse(path, number, cells) for number, cells in enumerate(lines, start=2) if cells]
+        _check_header(path, next(lines, []), _header(kind))
+        parse = partial(_parse, kind, path)
+        return [parse(number, cells) for number, cells in enumerate(lines, start=2) if cells]
 
 
 def write(path: Path | str, rows: Iterable[Row]) -> None:
     """Replaces the table at `path` by these rows, all or nothing."""
-    write_text(path, ",".join(HEADER) + "\n" + _text(rows))
+    write_rows(path, rows, Row)
+
+
+def write_rows(path: Path | str, rows: Iterable[T], kind: type[T]) -> None:
+    """Replaces the table of dataclasses at `path` by these rows, all or nothing."""
+    write_text(path, ",".join(_header(kind)) + "\n" + _text(rows, kind))
 
 
 def append(path: Path | str, rows: Iterable[Row]) -> None:
@@ -81,24 +95,33 @@ def append(path: Path | str, rows: Iterable[Row]) -> None:
     if not path.exists():
         return write(path, rows)
     present = path.read_text(encoding="utf-8")
-    _check_header(path, next(csv.reader(io.StringIO(present)), []))
+    _check_header(path, next(csv.reader(io.StringIO(present)), []), HEADER)
     if not present.endswith("\n"):
         present += "\n"
-    write_text(path, present + _text(rows))
+    write_text(path, present + _text(rows, Row))
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    if tuple(header) != HEADER:
+def _header(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _types(kind: type) -> tuple[type, ...]:
+    return tuple(_CONVERT[str(field.type)] for field in fields(kind))
+
+
+def _check_header(path: Path, header: Sequence[str], expected: Sequence[str]) -> None:
+    if tuple(header) != tuple(expected):
         raise ValueError(
-            f"header of {path}: got {','.join(header)!r}, expected {','.join(HEADER)!r}"
+            f"header of {path}: got {','.join(header)!r}, expected {','.join(expected)!r}"
         )
 
 
-def _parse(path: Path, number: int, cells: Sequence[str]) -> Row:
-    if len(cells) != len(HEADER):
-        raise ValueError(f"{path} line {number}: got {len(cells)} cells, expected {len(HEADER)}")
+def _parse(kind: type[T], path: Path, number: int, cells: Sequence[str]) -> T:
+    header = _header(kind)
+    if len(cells) != len(header):
+        raise ValueError(f"{path} line {number}: got {len(cells)} cells, expected {len(header)}")
     values = []
-    for name, convert, cell in zip(HEADER, _TYPES, cells, strict=True):
+    for name, convert, cell in zip(header, _types(kind), cells, strict=True):
         try:
             values.append(convert(cell))
         except ValueError:
@@ -106,15 +129,15 @@ def _parse(path: Path, number: int, cells: Sequence[str]) -> Row:
             raise ValueError(
                 f"{path} line {number}: {name}: got {cell!r}, expected {expected}"
             ) from None
-    return Row(*values)
+    return kind(*values)
 
 
-def _text(rows: Iterable[Row]) -> str:
+def _text(rows: Iterable[Any], kind: type) -> str:
     # Converting by column lets numpy and jax scalars in; csv writes floats so that they read back.
     text = io.StringIO()
+    types = _types(kind)
     lines = (
-        [convert(value) for convert, value in zip(_TYPES, astuple(row), strict=True)]
-        for row in rows
+        [convert(value) for convert, value in zip(types, astuple(row), strict=True)] for row in rows
     )
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
