@@ -298,7 +298,7 @@ def test_rows_in_which_no_episode_ends_have_no_weight_without_a_critic():
         ({"advantage": "group"}, "group=1: expected at least 2"),
         ({"drop_decided": True}, "group=1: expected at least 2"),
         ({"normalisation": "group"}, "normalisation='group': expected an advantage among group"),
-        ({"cut": "mask"}, "cut='mask': expected one of bootstrap, end"),
+        ({"cut": "mask"}, "cut='mask': expected one of end, bootstrap"),
         ({"ratio": "word"}, "ratio='word': expected one of token, turn, sequence"),
         ({"objective": "ppo"}, "objective='ppo': expected one of clip, cispo, reinforce"),
         ({"aggregation": "mean"}, "aggregation='mean': expected one of token-mean"),

@@ -19,7 +19,7 @@ BOOTSTRAPPED = ("turn", "token", "bi-level")
 """Advantages with a critic, which tells what an episode that is cut would still have got."""
 
 ADVANTAGES = (*BOOTSTRAPPED, "return", *GROUP_ADVANTAGES)
-CUTS = ("bootstrap", "end")
+CUTS = ("end", "bootstrap")
 NORMALISATIONS = ("environment", "batch", "group", "none")
 AGGREGATIONS = (
     "token-mean",
@@ -39,10 +39,10 @@ class Algorithm:
             or over both (`bi-level`); without, the return from each turn on (`return`), or of an
             episode compared with its `group`, with the others of it (`leave-one-out`), or also
             turn by turn with those in the same state (`anchor`).
-        cut: what a critic makes of an episode that is cut by its limits: `bootstrap`, it would
-            have got what is expected behind it, or `end`, it got nothing more. The first is right
-            where limits are no part of the task, but then stalling costs no more than the
-            discount; near 1 a policy may come to like it.
+        cut: what a critic makes of an episode that is cut by its limits: `end`, it got nothing
+            more, or `bootstrap`, it would have got what is expected behind it. The second is right
+            where limits are no part of the task (Pardo et al. 2018, arXiv 1712.00378), but then
+            stalling costs no more than the discount; near 1 a policy may come to like it.
         normalisation: of advantages to mean 0 and deviation 1 over each `environment`'s part of
             the batch or over the whole `batch`; to the deviation of their `group`; or `none`.
         group: attempts at one instance, played by neighbouring rows.
@@ -64,7 +64,7 @@ class Algorithm:
     """
 
     advantage: str = "turn"
-    cut: str = "bootstrap"
+    cut: str = "end"
     normalisation: str = "environment"
     group: int = 1
     drop_decided: bool = False
@@ -169,6 +169,7 @@ _BY_EPISODE = replace(_GROUP, aggregation="seq-mean-token-mean")
 ALGORITHMS: Mapping[str, tuple[Algorithm, Hyper]] = MappingProxyType(
     {
         "ppo": (Algorithm(), Hyper()),
+        "ppo-bootstrap": (Algorithm(cut="bootstrap"), Hyper()),
         "ppo-token": (Algorithm(advantage="token"), Hyper()),
         "ppo-bi-level": (Algorithm(advantage="bi-level"), Hyper()),
         "ppo-kl": (Algorithm(kl="exact"), Hyper(weights=Weights(kl=0.05))),
