@@ -12,7 +12,8 @@ import pytest
 from jaxagent.cli import COMMANDS, main
 from jaxagent.study.config import from_values, load_plan, plan_names
 from jaxagent.study.folder import claim_folder
-from jaxagent.study.plan import StudyPlan, as_json, phases
+from jaxagent.study.phase import phases
+from jaxagent.study.plan import StudyPlan, as_json
 
 
 def test_help_of_every_command(capsys):
@@ -127,7 +128,7 @@ def test_shipped_plans_are_read_back_as_they_are(name):
         ({"name": "x", "tasks": "babyai/easy"}, "expected a list of texts"),
         ({"name": "x", "tasks": ["babyai/easy"], "sedes": 3}, "sedes: no such field"),
         ({"name": "x", "tasks": ["babyai/easy"], "train": {"rows": 1.5}}, "train.rows=1.5"),
-        ({"name": "x", "tasks": ["babyai/easy"], "arms": ["textcraft"]}, "expected one of babyai"),
+        ({"name": "x", "tasks": ["babyai/easy"], "arms": ["textcraft"]}, "expected a task or one of babyai"),
         ({"name": "../x", "tasks": ["babyai/easy"]}, "name='../x'"),
         (
             {"name": "x", "tasks": ["babyai/easy"], "train": {"stage_updates": [1, 2]}},
@@ -157,10 +158,10 @@ def test_arms_share_the_stages_they_begin_with():
     names = [phase.name for phase in phases(plan)]
     assert names == [
         "base",
-        "train-textcraft",
-        "train-babyai",
-        "train-mixture",
-        "train-textcraft-babyai",
-        "train-babyai-textcraft",
+        "textcraft",
+        "babyai",
+        "mixture",
+        "textcraft > babyai",
+        "babyai > textcraft",
     ]
     assert len({phase.key for phase in phases(plan)}) == len(names)

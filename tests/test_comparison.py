@@ -71,8 +71,8 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
     plan = from_values(StudyPlan, ARMS)
     with pytest.raises(ValueError, match="train.algorithm='best': expected one of ppo"):
         compare(plan, ["best"], tmp_path / "out", Told())
-    stages = dataclasses.replace(plan, arms=("textcraft-textcraft",))
-    with pytest.raises(ValueError, match="'textcraft-textcraft' has several stages"):
+    stages = dataclasses.replace(plan, arms=("textcraft > textcraft",))
+    with pytest.raises(ValueError, match="'textcraft > textcraft' has several stages"):
         compare(stages, ["ppo"], tmp_path / "out", Told())
     with pytest.raises(ValueError, match="turns=4: whole episodes"):
         compare(plan, ["reinforce"], tmp_path / "out", Told())

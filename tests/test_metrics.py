@@ -11,15 +11,24 @@ import pytest
 
 from jaxagent.study import metrics, table
 from jaxagent.study import scores as sc
+from jaxagent.study.stage import trained_tasks
 from jaxagent.study.statistics import OVER_EPISODES, OVER_SEEDS
 
 # Success in percent by phase: a/easy, a/easy+renamed, b/easy, b/hard. Intervals are ±2 points.
 WORKED = {
     "base": (20, 20, 10, 10),
-    "train-a": (80, 50, 30, 0),
-    "train-b": (10, 20, 70, 40),
-    "train-mixture": (70, 60, 60, 30),
-    "train-a-b": (65, 40, 80, 50),
+    "a": (80, 50, 30, 0),
+    "b": (10, 20, 70, 40),
+    "a, b": (70, 60, 60, 30),
+    "a > b": (65, 40, 80, 50),
+}
+TRAINED = {
+    "base": "",
+    "a": "a/easy",
+    "b": "b/easy, b/hard",
+    "a, b": "a/easy, b/easy",
+    "a > b": "a/easy > b/easy, b/hard",
+    "b > a, b": "b/easy > a/easy, b/easy",
 }
 TASKS = ("a/easy", "a/easy+renamed", "b/easy", "b/hard")
 
@@ -28,7 +37,9 @@ def row(**changes: object) -> table.Row:
     """A row with every field filled in; `changes` replaces some."""
     fields = {
         "study": "s",
+        "variant": "",
         "phase": "base",
+        "trained": "",
         "seed": 0,
         "stage": 0,
         "task": "a/easy",
@@ -60,7 +71,8 @@ def study(
                 "seed": seed,
                 "task": task,
                 "environment": task[0],
-                "stage": phase.count("-"),
+                "trained": TRAINED[phase],
+                "stage": len(trained_tasks(TRAINED[phase])),
             }
             rows.append(row(**place, value=value, low=value - 0.02, high=value + 0.02))
     return rows
@@ -85,14 +97,14 @@ def test_transfer_is_the_gain_over_the_base(worked: sc.Scores) -> None:
 def test_held_in_and_held_out_count_plain_tasks_and_every_environment_once(
     worked: sc.Scores,
 ) -> None:
-    delta = metrics.deltas(worked, "train-a")
+    delta = metrics.deltas(worked, "a")
     assert delta.held_in.value == pytest.approx(0.6)
     assert delta.held_out.value == pytest.approx((0.2 - 0.1) / 2)
     assert delta.overall.value == pytest.approx((0.6 + 0.05) / 2)
 
 
 def test_a_mixture_holds_nothing_out(worked: sc.Scores) -> None:
-    delta = metrics.deltas(worked, "train-mixture")
+    delta = metrics.deltas(worked, "a, b")
     assert not delta.held_out.measured
     assert delta.held_in == delta.overall and delta.overall.value == pytest.approx((0.5 + 0.35) / 2)
 
@@ -107,8 +119,8 @@ def test_average_deltas_leave_out_mixtures_and_sequences(worked: sc.Scores) -> N
 def test_forgetting_compares_with_the_end_of_the_own_stage(worked: sc.Scores) -> None:
     found = metrics.forgetting(worked)
     assert [(f.phase, f.own_stage, f.task) for f in found] == [
-        ("train-a-b", "train-a", "a/easy"),
-        ("train-a-b", "train-a", "a/easy+renamed"),
+        ("a > b", "a", "a/easy"),
+        ("a > b", "a", "a/easy+renamed"),
     ]
     assert [f.lost.value for f in found] == pytest.approx([0.15, 0.1])
     assert (found[0].before.value, found[0].after.value) == pytest.approx((0.8, 0.65))
@@ -116,45 +128,43 @@ def test_forgetting_compares_with_the_end_of_the_own_stage(worked: sc.Scores) ->
 
 
 def test_continual_numbers_follow_their_definitions(worked: sc.Scores) -> None:
-    numbers = metrics.continual(worked, "train-a-b")
+    numbers = metrics.continual(worked, "a > b")
     assert numbers is not None
     assert numbers.accuracy.value == pytest.approx((0.65 + 0.65) / 2)
     assert numbers.backward.value == pytest.approx(0.65 - 0.8)
     assert numbers.forward.value == pytest.approx((0.3 + 0.0) / 2 - 0.1)
-    assert metrics.continual(worked, "train-a") is None
+    assert metrics.continual(worked, "a") is None
 
 
 def test_a_sequence_without_its_own_stage_has_no_forgetting() -> None:
-    partial = sc.scores(study({name: WORKED[name] for name in ("base", "train-a-b")}))
+    partial = sc.scores(study({name: WORKED[name] for name in ("base", "a > b")}))
     assert metrics.forgetting(partial) == ()
-    assert metrics.continual(partial, "train-a-b") is None
+    assert metrics.continual(partial, "a > b") is None
     assert not metrics.average_forgetting(partial).measured
 
 
 def test_what_carries_over_a_shift_is_a_difference_of_gains(worked: sc.Scores) -> None:
     (shift,) = metrics.shifts(worked)
     assert shift == metrics.Shift("a/easy", ("a/easy+renamed",))
-    assert metrics.carried(
-        worked, "train-a", shift.plain, shift.variants[0]
-    ).value == pytest.approx(0.3 - 0.6)
+    assert metrics.carried(worked, "a", shift.plain, shift.variants[0]).value == pytest.approx(
+        0.3 - 0.6
+    )
 
 
 @pytest.mark.parametrize(
     ("phase", "expected"),
     [
         ("base", ()),
-        ("train-a", (("a",),)),
-        ("train-b-a", (("b",), ("a",))),
-        ("train-mixture", (("a", "b"),)),
-        ("train-a-mixture", (("a",), ("a", "b"))),
-        ("train-webshop", ()),
-        ("distilled", ()),
+        ("a", (("a",),)),
+        ("a > b", (("a",), ("b",))),
+        ("a, b", (("a", "b"),)),
+        ("b > a, b", (("b",), ("a", "b"))),
+        ("not there", ()),
     ],
 )
-def test_stages_come_from_the_name_of_the_phase(
-    worked: sc.Scores, phase: str, expected: object
-) -> None:
-    assert sc.stages(worked, phase) == expected
+def test_stages_come_from_what_was_trained_on(phase: str, expected: object) -> None:
+    found = sc.scores(study({**WORKED, "b > a, b": WORKED["a, b"]}))
+    assert sc.stages(found, phase) == expected
 
 
 def test_three_seeds_give_the_median_of_differences_within_seeds() -> None:
@@ -166,7 +176,7 @@ def test_three_seeds_give_the_median_of_differences_within_seeds() -> None:
         else r
         for r in rows
     ]
-    gain = sc.gain(sc.scores(rows), "train-a", ["a/easy"])
+    gain = sc.gain(sc.scores(rows), "a", ["a/easy"])
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.6, 0.55, 0.7))
     assert (gain.kind, gain.count) == (OVER_SEEDS, 3)
 
@@ -174,7 +184,7 @@ def test_three_seeds_give_the_median_of_differences_within_seeds() -> None:
 def test_a_base_measured_once_is_shared_by_all_seeds() -> None:
     rows = [r for seed in range(3) for r in study(WORKED, seed) if r.phase != "base" or seed == 0]
     final = sc.scores(rows)
-    assert sc.gain(final, "train-a", ["a/easy"]).count == 3
+    assert sc.gain(final, "a", ["a/easy"]).count == 3
     own = sc.contrast(final, sc.mean_of(final, "base", ["a/easy"]))
     assert (own.count, own.kind) == (1, OVER_EPISODES)
     assert (own.low, own.high) == pytest.approx((0.18, 0.22))
@@ -182,13 +192,13 @@ def test_a_base_measured_once_is_shared_by_all_seeds() -> None:
 
 def test_a_shared_base_is_not_pooled_with_itself() -> None:
     rows = [r for seed in range(2) for r in study(WORKED, seed) if r.phase != "base" or seed == 0]
-    gain = sc.gain(sc.scores(rows), "train-a", ["a/easy"])
+    gain = sc.gain(sc.scores(rows), "a", ["a/easy"])
     assert gain.high - gain.value == pytest.approx(math.hypot(0.02 / math.sqrt(2), 0.02))
 
 
 def test_unfinished_seeds_are_left_out_of_a_difference() -> None:
     rows = study(WORKED) + study({"base": (90, 90, 90, 90)}, seed=1)
-    gain = sc.gain(sc.scores(rows), "train-a", ["a/easy"])
+    gain = sc.gain(sc.scores(rows), "a", ["a/easy"])
     assert (gain.count, gain.value) == (1, pytest.approx(0.6))
 
 
@@ -202,24 +212,24 @@ def test_the_last_checkpoint_counts_not_the_best() -> None:
 
 
 def test_without_a_base_there_are_scores_but_no_gains() -> None:
-    final = sc.scores(study({"train-a": WORKED["train-a"]}))
+    final = sc.scores(study({"a": WORKED["a"]}))
     assert metrics.transfer(final).score[0][0].value == pytest.approx(0.8)
     assert not metrics.transfer(final).gain[0][0].measured
-    assert not metrics.deltas(final, "train-a").overall.measured
+    assert not metrics.deltas(final, "a").overall.measured
 
 
 def test_robust_summaries_need_three_seeds() -> None:
     rows = [r for seed in range(3) for r in study(WORKED, seed, 0.01 * seed)]
-    summary = metrics.aggregate(sc.scores(rows), "train-mixture")
+    summary = metrics.aggregate(sc.scores(rows), "a, b")
     assert summary.improvement.value == 1.0
     # Nine values 70 60 30 (+0 1 2): two cut at each end.
     assert summary.iqm.value == pytest.approx(np.mean([0.32, 0.60, 0.61, 0.62, 0.70]))
-    assert not metrics.aggregate(sc.scores(study(WORKED)), "train-mixture").iqm.measured
+    assert not metrics.aggregate(sc.scores(study(WORKED)), "a, b").iqm.measured
 
 
 def learning(seed: int, turns: int, value: float, task: str = "a/easy") -> table.Row:
     return row(
-        phase="train-a",
+        phase="a",
         split="train",
         seed=seed,
         turns=turns,
@@ -259,7 +269,7 @@ def test_the_table_reads_back_what_was_written(tmp_path: Path) -> None:
     table.append(path, rows[3:])
     assert table.read(path) == rows
     assert path.read_text().splitlines()[0] == (
-        "study,phase,seed,stage,task,environment,difficulty,split,lexicon,interface,metric,value,"
+        "study,variant,phase,trained,seed,stage,task,environment,difficulty,split,lexicon,interface,metric,value,"
         "episodes,low,high,turns"
     )
     assert [entry.name for entry in path.parent.iterdir()] == ["results.csv"]
@@ -290,7 +300,7 @@ def test_a_failed_append_leaves_the_table_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("phase,value\n", "header of .*expected 'study,phase"),
+        ("phase,value\n", "header of .*expected 'study,variant,phase"),
         ("", "header of"),
         ("{h}\na,b\n", "line 2: got 2 cells"),
     ],

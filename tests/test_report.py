@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,10 +14,19 @@ import pytest
 from rich.console import Console
 
 from jaxagent.study import report, table
+from jaxagent.study.stage import trained_tasks
 from jaxagent.study.statistics import wilson
 
 TASKS = ("easy", "easy+renamed", "easy+call", "hard")
 EPISODES = 400
+TRAINED = {
+    "base": "",
+    "textcraft": "textcraft/easy",
+    "babyai": "babyai/easy",
+    "mixture": "textcraft/easy, babyai/easy",
+    "textcraft > babyai": "textcraft/easy > babyai/easy",
+    "babyai > textcraft": "babyai/easy > textcraft/easy",
+}
 LEARNED = {"easy": 0.45, "easy+renamed": 0.2, "easy+call": 0.12, "hard": 0.25}
 
 
@@ -24,7 +34,9 @@ def row(**changes: object) -> table.Row:
     """A row with every field filled in; `changes` replaces some."""
     fields = {
         "study": "transfer",
+        "variant": "",
         "phase": "base",
+        "trained": "",
         "seed": 0,
         "stage": 0,
         "task": "textcraft/easy",
@@ -47,11 +59,11 @@ def phases() -> dict[str, tuple[str, ...]]:
     """Phase names and the environments they trained on."""
     return {
         "base": (),
-        "train-textcraft": ("textcraft",),
-        "train-babyai": ("babyai",),
-        "train-mixture": ("textcraft", "babyai"),
-        "train-textcraft-babyai": ("textcraft", "babyai"),
-        "train-babyai-textcraft": ("babyai", "textcraft"),
+        "textcraft": ("textcraft",),
+        "babyai": ("babyai",),
+        "mixture": ("textcraft", "babyai"),
+        "textcraft > babyai": ("textcraft", "babyai"),
+        "babyai > textcraft": ("babyai", "textcraft"),
     }
 
 
@@ -61,7 +73,7 @@ def sample(seeds: int = 3) -> list[table.Row]:
     rows = []
     for seed in range(seeds):
         for phase, trained in phases().items():
-            stage = 0 if phase == "base" else phase.count("-") if phase != "train-mixture" else 1
+            stage = len(trained_tasks(TRAINED[phase]))
             for environment in ("textcraft", "babyai"):
                 rows += evaluation(generator, seed, phase, trained, stage, environment)
             if trained:
@@ -80,6 +92,7 @@ def evaluation(generator, seed, phase, trained, stage, environment) -> list[tabl
         shift = task.partition("+")[2]
         shared = {
             "phase": phase,
+            "trained": TRAINED[phase],
             "seed": seed,
             "stage": stage,
             "task": f"{environment}/{task}",
@@ -112,6 +125,7 @@ def learning(seed, phase, environment, stage, generator) -> list[table.Row]:
             rows.append(
                 row(
                     phase=phase,
+                    trained=TRAINED[phase],
                     seed=seed,
                     stage=stage,
                     task=f"{environment}/easy",
@@ -129,7 +143,7 @@ def learning(seed, phase, environment, stage, generator) -> list[table.Row]:
 
 TRANSCRIPTS = {
     "base": {"textcraft/easy": "> get <b>1 oak log</b>\nGot & kept\n<script>alert(1)</script>"},
-    "train-textcraft": {"textcraft/easy": "> craft 4 oak planks"},
+    "textcraft": {"textcraft/easy": "> craft 4 oak planks"},
 }
 HEADINGS = (
     "Transfer",
@@ -221,27 +235,29 @@ def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
     [
         [row()],
         [row(phase="distilled")],
-        [row(phase="train-webshop-textcraft", stage=2), row()],
+        [row(phase="webshop > textcraft", stage=2), row()],
         [row(low=float("nan"), high=float("nan"))],
         [row(value=float("nan"))],
         [row(metric="return", value=1234.5)],
         [row(split="train", metric="kl", task="", environment="")],
-        [row(phase="train-textcraft", split="train", turns=turns) for turns in (0, 10)],
+        [row(phase="textcraft", split="train", turns=turns) for turns in (0, 10)],
         [
             row(value=0.0, low=0.0, high=0.0),
-            row(phase="train-textcraft", stage=1, value=0.0, low=0.0, high=0.0),
+            row(phase="textcraft", trained="textcraft/easy", stage=1, value=0.0, low=0.0, high=0.0),
         ],
     ],
 )
 def test_fragments_of_a_study_still_make_a_page(tmp_path: Path, rows: list[table.Row]) -> None:
     text = built(tmp_path, rows)
     Reader(text)
-    assert rows[0].phase in text or rows[0].split == "train"
+    assert escape(rows[0].phase) in text or rows[0].split == "train"
     Console(file=io.StringIO()).print(report.terminal_table(rows))
 
 
 def test_the_numbers_are_those_of_the_table(tmp_path: Path) -> None:
-    trained = row(phase="train-textcraft", stage=1, value=0.72, low=0.70, high=0.74)
+    trained = row(
+        phase="textcraft", trained="textcraft/easy", stage=1, value=0.72, low=0.70, high=0.74
+    )
     text = built(tmp_path, [row(), trained])
     for shown in ("72.0", "70.0–74.0", "+42.0", "30.0", "26.0–34.0"):
         assert shown in text
@@ -251,9 +267,13 @@ def test_the_numbers_are_those_of_the_table(tmp_path: Path) -> None:
 
 
 def test_losses_and_gains_are_told_apart(tmp_path: Path) -> None:
-    worse = row(phase="train-textcraft", stage=1, value=0.1, low=0.08, high=0.12)
+    worse = row(
+        phase="textcraft", trained="textcraft/easy", stage=1, value=0.1, low=0.08, high=0.12
+    )
     assert "rgba(214,106,38" in built(tmp_path, [row(), worse])
-    better = row(phase="train-textcraft", stage=1, value=0.9, low=0.88, high=0.92)
+    better = row(
+        phase="textcraft", trained="textcraft/easy", stage=1, value=0.9, low=0.88, high=0.92
+    )
     assert "rgba(46,122,190" in built(tmp_path, [row(), better])
 
 

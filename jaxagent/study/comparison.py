@@ -82,8 +82,8 @@ def compare(
     """
     names = list(algorithms) or list(ALGORITHMS)
     plans = {name: plan_for(plan, name) for name in names}
-    for arm in plan.arms:
-        if "-" in arm:
+    for arm, stages in zip(plan.arms, plan.stages, strict=True):
+        if len(stages) > 1:
             raise ValueError(f"arms: {arm!r} has several stages, expected one")
     results = results or folder
     rows, settings = _finished(plan, results)
@@ -161,8 +161,8 @@ def _rows(name: str, plan: StudyPlan, measured: Sequence[table.Row], with_base: 
     for row in measured:
         if not row.is_held_out or row.metric not in METRICS:
             continue
-        own = [arm for arm in plan.arms if row.task in plan.stage_tasks(arm)]
-        trained = row.phase in {f"train-{arm}" for arm in own}
+        own = {stage.label for (stage,) in plan.stages if row.task in stage.tasks}
+        trained = row.phase in own
         if trained or (with_base and row.phase == BASE and own):
             found.append(
                 Row(

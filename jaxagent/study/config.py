@@ -1,17 +1,24 @@
-"""Plans from JSON files, checked field by field."""
+"""Plans from JSON files, checked field by field, and their variants."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jaxagent.study.design import expand
 from jaxagent.study.files import read_json
-from jaxagent.study.plan import StudyPlan
+from jaxagent.study.plan import StudyPlan, as_json
 
 T = TypeVar("T")
+
+PRESETS = "presets"
+"""The file of the presets, among the designs."""
+
+DEFAULT_PRESET = "mini"
 
 _KINDS = {
     int: "a whole number",
@@ -32,24 +39,92 @@ def plan_folder() -> Path:
 
 
 def plan_names() -> list[str]:
-    """Names of the plans that come with jaxagent."""
+    """Names of the plans that come with jaxagent and say everything themselves."""
     return sorted(path.stem for path in plan_folder().glob("*.json"))
 
 
-def load_plan(name: str) -> StudyPlan:
-    """The plan of that name, or in the file at that path.
+def design_names() -> list[str]:
+    """Names of the studies that come with jaxagent, of which a preset makes plans."""
+    found = (path.stem for path in (plan_folder() / "study").glob("*.json"))
+    return sorted(name for name in found if name != PRESETS)
+
+
+def preset_names() -> list[str]:
+    """Names of the presets."""
+    return list(_presets())
+
+
+def load_plan(name: str, preset: str = DEFAULT_PRESET) -> StudyPlan:
+    """The plan of that name, or in the file at that path; a design's with the sizes of a preset.
 
     Raises:
         ValueError: there is none, or a field or value in it is not as expected.
     """
-    path = Path(name) if name.endswith(".json") else plan_folder() / f"{name}.json"
-    if not path.is_file():
-        known = ", ".join(plan_names())
-        raise ValueError(f"plan {name!r}: expected one of {known}, or the path of a .json file")
+    path = _path_of(name)
+    values = read_json(path)
     try:
-        return from_values(StudyPlan, read_json(path))
+        if path.parent.name == "study":
+            presets = _presets()
+            if preset not in presets:
+                raise ValueError(f"preset {preset!r}: expected one of {', '.join(presets)}")
+            values = expand(values, preset, presets[preset])
+        return from_values(StudyPlan, values)
     except ValueError as error:
         raise ValueError(f"plan {name!r}: {error}") from None
+
+
+def variants_of(plan: StudyPlan) -> dict[str, StudyPlan]:
+    """The plans of all variants by their names; the plan itself, unnamed, where there are none.
+
+    Raises:
+        ValueError: a variant is not `NAME: FIELD=VALUE …`, or what it makes is no plan.
+    """
+    if not plan.variants:
+        return {"": plan}
+    found: dict[str, StudyPlan] = {}
+    for text in plan.variants:
+        name, colon, changes = text.partition(":")
+        if not colon or not name.strip() or name.strip() in found:
+            raise ValueError(
+                f"variants: {text!r}: expected a name of its own, then ': FIELD=VALUE'"
+            )
+        values = {**as_json(plan), "variants": []}
+        for change in changes.split():
+            _set(values, change, text)
+        try:
+            found[name.strip()] = from_values(StudyPlan, values)
+        except ValueError as error:
+            raise ValueError(f"variants: {text!r}: {error}") from None
+    return found
+
+
+def _set(values: dict[str, Any], change: str, text: str) -> None:
+    path, equals, value = change.partition("=")
+    *places, last = path.split(".")
+    for place in places:
+        values = values.get(place) if isinstance(values, dict) else None  # type: ignore[assignment]
+    if not equals or not isinstance(values, dict) or last not in values:
+        raise ValueError(f"variants: {text!r}: {change!r}: expected a field of the plan = a value")
+    try:
+        values[last] = json.loads(value)
+    except json.JSONDecodeError:
+        values[last] = value
+
+
+def _path_of(name: str) -> Path:
+    folder = plan_folder()
+    paths = (folder / f"{name}.json", folder / "study" / f"{name}.json")
+    path = (
+        Path(name) if name.endswith(".json") else next((p for p in paths if p.is_file()), paths[0])
+    )
+    if not path.is_file() or name == PRESETS:
+        known = ", ".join([*plan_names(), *design_names()])
+        raise ValueError(f"plan {name!r}: expected one of {known}, or the path of a .json file")
+    return path
+
+
+def _presets() -> dict[str, Any]:
+    return read_json(plan_folder() / "study" / f"{PRESETS}.json")
 
 
 def from_values(kind: type[T], values: Any, path: str = "") -> T:

@@ -1,9 +1,8 @@
-"""Plans: what a study trains and measures, as plain values, and the phases that follow from it."""
+"""Plans: what a study trains and measures, as plain values."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -12,16 +11,10 @@ from typing import Any
 from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
-from jaxagent.rl.curriculum import RULES
 from jaxagent.rl.loss import Weights
 from jaxagent.rl.window import Window
+from jaxagent.study.stage import ADAPTIVE, MIXTURE, Stage, parse_arm
 from jaxagent.text import HELD_OUT
-
-MIXTURE = "mixture"
-"""Name of the stage that trains on all environments at once."""
-
-FORMAT = 2
-"""Goes into every phase's key; raised when results of the same plan would differ."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ class TrainPlan:
     """Updates per stage."""
     stage_updates: tuple[int, ...] = ()
     """Updates of a stage on each environment, in the order of the study's tasks, since some need
-    more turns than others; the mixture gets their mean. Empty for `updates` in every stage."""
+    more turns than others; a mixture of several gets their mean. Empty for `updates` in all."""
     rows: int = 256
     """Episodes side by side."""
     turns: int = 24
@@ -124,9 +117,14 @@ class StudyPlan:
     """Name of the study, and of its folder under runs/."""
     tasks: tuple[str, ...]
     """Tasks that reinforcement trains on."""
+    about: str = ""
+    """What the study asks, in a sentence for its report."""
     arms: tuple[str, ...] = (MIXTURE,)
-    """Names of stages joined by hyphens: an environment's name trains on its tasks, `mixture`
-    on all of them. Arms share the stages that they begin with."""
+    """Stages joined by `>`: a stage is a list of tasks, where an environment's name stands for its
+    training tasks and `mixture` for all, and may have options behind `@` (see
+    `jaxagent.study.stage`). Arms share the stages that they begin with."""
+    variants: tuple[str, ...] = ()
+    """Versions of the whole study, `NAME: FIELD=VALUE …`, e.g. `weak: base.updates=4`."""
     seeds: int = 1
     """Independent repetitions, the base policy included."""
     model: str = "tiny"
@@ -149,7 +147,7 @@ class StudyPlan:
         _check_least("seeds", self.seeds, 1)
         _check_option("model", self.model, SIZES)
         _check_option("train.algorithm", self.train.algorithm, ALGORITHMS)
-        _check_option("train.rule", self.train.rule, [rule for rule in RULES if rule != "gate"])
+        _check_option("train.rule", self.train.rule, ADAPTIVE)
         _check_least("train.updates", self.train.updates, 1)
         for updates in self.train.stage_updates:
             _check_least("train.stage_updates", updates, 1)
@@ -176,20 +174,22 @@ class StudyPlan:
         _check_trainable("tasks", suites[0])
         _check_trainable("base.tasks", suites[2])
         self.base_weights()
-        stages = (*self.environments, MIXTURE)
         if len(self.train.stage_updates) not in (0, len(self.environments)):
             raise ValueError(
                 f"train.stage_updates={self.train.stage_updates}: expected a number for each of "
                 f"{', '.join(self.environments)}"
             )
-        for arm in self.arms:
-            for stage in arm.split("-"):
-                _check_option(f"arms: stage of {arm!r}", stage, stages)
-        self.algorithm()
-        self.hyper()
-        self.training_window().check(suites[0])
+        for arm in self.stages:
+            for stage in arm:
+                _check_trainable("arms", make_suite(stage.tasks))
+                self.training_window(stage).check(make_suite(stage.tasks))
         self.evaluation_window().check(suites[1])
         self.window(self.base.rows, self.base.turns).check(suites[2])
+
+    @property
+    def stages(self) -> tuple[tuple[Stage, ...], ...]:
+        """The stages of every arm."""
+        return tuple(parse_arm(arm, self.tasks) for arm in self.arms)
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -214,36 +214,45 @@ class StudyPlan:
         """A rollout of that size under the study's limits."""
         return Window(rows, turns, self.context, self.action_tokens, self.think)
 
-    def training_window(self) -> Window:
+    def training_window(self, stage: Stage | None = None) -> Window:
         """A rollout of the training, as its algorithm needs it played."""
-        return self.algorithm().played(self.window(self.train.rows, self.train.turns))
+        return self.algorithm(stage).played(self.window(self.train.rows, self.train.turns))
 
     def evaluation_window(self) -> Window:
         """A batch of evaluation episodes."""
         context = self.evaluation.context or self.context
         return Window(self.evaluation.rows, 1, context, self.action_tokens, self.think)
 
-    def algorithm(self) -> Algorithm:
-        """Static parts of the training."""
+    def algorithm(self, stage: Stage | None = None) -> Algorithm:
+        """Static parts of the training, those of the stage's options included."""
         train, (base, _) = self.train, ALGORITHMS[self.train.algorithm]
-        measured = "exact" if train.kl and not base.measures_kl else base.kl
+        holds = (stage and stage.kl) or train.kl
+        measured = "exact" if holds and not base.measures_kl else base.kl
         epochs = base.epochs if train.epochs is None else train.epochs
-        return dataclasses.replace(base, epochs=epochs, minibatch=train.minibatch, kl=measured)
+        return dataclasses.replace(
+            base,
+            epochs=epochs,
+            minibatch=train.minibatch,
+            kl=measured,
+            consolidates=bool(stage and stage.ewc),
+        )
 
-    def hyper(self) -> Hyper:
-        """Traced parts of the training."""
+    def hyper(self, stage: Stage | None = None) -> Hyper:
+        """Traced parts of the training, those of the stage's options included."""
         train, (_, base) = self.train, ALGORITHMS[self.train.algorithm]
         weights: Weights = base.weights.replace(entropy=train.entropy)
         if train.clip is not None:
             weights = weights.replace(clip_low=train.clip, clip_high=train.clip)
-        if train.kl is not None:
-            weights = weights.replace(kl=train.kl)
+        kl = stage.kl if stage and stage.kl else train.kl
+        if kl is not None:
+            weights = weights.replace(kl=kl)
         return base.replace(
             learning_rate=train.learning_rate,
             final_rate=train.final_rate,
             gamma=base.gamma if train.gamma is None else train.gamma,
             lam=train.lam,
             invalid_penalty=train.invalid_penalty,
+            consolidation=stage.ewc if stage else 0.0,
             weights=weights,
         )
 
@@ -252,79 +261,17 @@ class StudyPlan:
         """Environments of the training tasks, in their order."""
         return tuple(dict.fromkeys(task.environment for task in make_suite(self.tasks).tasks))
 
-    def updates_of(self, stage: str) -> int:
-        """Updates of a training stage."""
+    def updates_of(self, stage: Stage) -> int:
+        """Updates of a training stage: the mean of its environments' times the stage's factor."""
         own = self.train.stage_updates or (self.train.updates,) * len(self.environments)
-        if stage == MIXTURE:
-            return round(sum(own) / len(own))
-        return own[self.environments.index(stage)]
-
-    def stage_tasks(self, stage: str) -> tuple[str, ...]:
-        """Training tasks of a stage."""
-        tasks = make_suite(self.tasks).tasks
-        return tuple(str(t) for t in tasks if stage in (MIXTURE, t.environment))
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One thing to be done once: making the base policy, or one training stage behind another.
-
-    Attributes:
-        name: `base`, or `train-` and the stages so far.
-        seed: of the repetition.
-        stages: names of the stages so far, the last of which is this phase's.
-        key: hash of all that determines the phase's results.
-        parent: the phase it goes on from.
-    """
-
-    name: str
-    seed: int
-    stages: tuple[str, ...]
-    key: str
-    parent: Phase | None
-
-
-def phases(plan: StudyPlan) -> tuple[Phase, ...]:
-    """The phases of a plan, each behind its parent; shared beginnings occur once."""
-    found: dict[tuple[int, tuple[str, ...]], Phase] = {}
-    for seed in range(plan.seeds):
-        found[seed, ()] = _base_phase(plan, seed)
-        for arm in plan.arms:
-            stages = tuple(arm.split("-"))
-            for count in range(1, len(stages) + 1):
-                place = (seed, stages[:count])
-                if place not in found:
-                    found[place] = _train_phase(
-                        plan, found[seed, stages[: count - 1]], stages, count
-                    )
-    return tuple(found.values())
+        known = dict(zip(self.environments, own, strict=True))
+        each = [known.get(name, sum(own) / len(own)) for name in stage.environments]
+        return max(1, round(stage.times * sum(each) / len(each)))
 
 
 def as_json(plan: Any) -> dict[str, Any]:
     """The plan as nested dictionaries and lists, ready for JSON."""
     return json.loads(json.dumps(dataclasses.asdict(plan)))
-
-
-def _base_phase(plan: StudyPlan, seed: int) -> Phase:
-    content = [FORMAT, seed, plan.model, plan.context, plan.action_tokens, plan.think]
-    content += [plan.demonstrated]
-    content += [dataclasses.asdict(plan.base), _evaluation(plan)]
-    return Phase("base", seed, (), _hash(content), None)
-
-
-def _train_phase(plan: StudyPlan, parent: Phase, stages: tuple[str, ...], count: int) -> Phase:
-    content = [parent.key, plan.stage_tasks(stages[count - 1]), plan.tasks]
-    content += [dataclasses.asdict(plan.train)]
-    name = "-".join(("train", *stages[:count]))
-    return Phase(name, parent.seed, stages[:count], _hash(content), parent)
-
-
-def _evaluation(plan: StudyPlan) -> list[Any]:
-    return [plan.measured, dataclasses.asdict(plan.evaluation)]
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _check_name(field_name: str, name: str) -> None:

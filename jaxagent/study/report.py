@@ -83,7 +83,12 @@ def summary(final: Scores) -> str:
     base."""
     count, inside, outside = metrics.average_deltas(final)
     lost = metrics.average_forgetting(final)
-    mixed = [metrics.deltas(final, p).overall for p in final.phases if p == "train-mixture"]
+    every = set(final.environments)
+    mixed = [
+        metrics.deltas(final, phase).overall
+        for phase in final.phases
+        if len(every) > 1 and [set(stage) for stage in stages(final, phase)] == [every]
+    ]
     said = []
     if inside.measured:
         over = f", averaged over {count} training environments" if count > 1 else ""

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
-from zlib import crc32
+from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from jaxagent.envs import Suite, make_suite
-from jaxagent.models import SIZES, Params, Policy
-from jaxagent.rl.actor import Actor
-from jaxagent.rl.algorithm import Hyper
-from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
-from jaxagent.rl.devices import devices_for
-from jaxagent.rl.evaluation import evaluate
-from jaxagent.rl.imitation import Imitator
-from jaxagent.rl.learner import Learner
-from jaxagent.rl.window import Window
+from jaxagent.models import Params
 from jaxagent.study import report, table
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import load_policy
+from jaxagent.study.config import variants_of
 from jaxagent.study.files import read_json, write_json
 from jaxagent.study.folder import claim_folder
+from jaxagent.study.lock import lock
 from jaxagent.study.measurement import batches, measurements, play_tasks
-from jaxagent.study.plan import Phase, StudyPlan, as_json, phases
-from jaxagent.study.statistics import wilson
-from jaxagent.study.training import Metrics, Run, train
+from jaxagent.study.phase import Phase, evaluation_key, phases
+from jaxagent.study.plan import StudyPlan, as_json
+from jaxagent.study.programs import Programs
+from jaxagent.study.rows import curve_rows, place_of, task_rows
+from jaxagent.study.training import Log, Metrics, train
 from jaxagent.study.transcript import transcript
-
-_EVALUATION = "evaluation"
 
 
 class Progress(Protocol):
@@ -48,6 +39,19 @@ class Progress(Protocol):
         ...
 
 
+class Work(NamedTuple):
+    """A phase of one variant of the study."""
+
+    variant: str
+    plan: StudyPlan
+    phase: Phase
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.variant}: {self.phase.title}" if self.variant else self.phase.title
+
+
 @dataclass(frozen=True, eq=False)
 class Runner:
     """A plan, where its results go, and whom to tell.
@@ -56,17 +60,22 @@ class Runner:
         plan: the study.
         folder: of its results; must be new or hold the same study.
         progress: told of all long work.
-        store: where phases are kept, which several studies may share; by default in `folder`.
+        store: where phases are kept, which several studies and processes may share; by default in
+            `folder`.
+        programs: that train and measure; studies that are run one after another may share them.
     """
 
     plan: StudyPlan
     folder: Path
     progress: Progress
     store: Path | None = None
+    programs: Programs = field(default_factory=Programs)
     _ahead: Ahead = field(default_factory=Ahead, init=False)
 
     def run(self) -> Path:
         """Runs the phases that are not finished yet, and writes table, transcripts and report.
+
+        Phases that another process is at are left to it until nothing else is to be done.
 
         Returns:
             Path of the report.
@@ -76,224 +85,173 @@ class Runner:
             Stopped: the run was asked to stop; the same call goes on from there.
         """
         claim_folder(self.folder, as_json(self.plan))
-        self._ahead.start(self._needed_later())
+        every = self.works()
+        self._ahead.start(self._needed_later(every))
         try:
-            for phase in phases(self.plan):
-                self._run_phase(phase)
-                self._collect()
+            while every:
+                every = self._pass(every)
         finally:
             self._ahead.stop()
+        self._collect()
         return report.build(self.folder)
 
-    @cached_property
-    def training_suite(self) -> Suite:
-        """The tasks that reinforcement trains on."""
-        return make_suite(self.plan.tasks)
+    def works(self) -> list[Work]:
+        """All phases of all variants, each behind its parent."""
+        variants = variants_of(self.plan).items()
+        return [Work(name, plan, phase) for name, plan in variants for phase in phases(plan)]
 
-    @cached_property
-    def evaluation_suite(self) -> Suite:
-        """The tasks that policies are measured on."""
-        return make_suite(self.plan.measured)
+    def _pass(self, every: list[Work]) -> list[Work]:
+        """Does what no other process is at, and waits for one if that is all; returns the rest."""
+        left = [work for work in every if not self._attempt(work, wait=False)]
+        if len(left) == len(every):
+            self.progress.note(f"{left[0].title}: waiting for another process")
+            self._attempt(left[0], wait=True)
+            left = left[1:]
+        return left
 
-    @cached_property
-    def policy(self) -> Policy:
-        """The policy, without parameters."""
-        return Policy(SIZES[self.plan.model], len(self.training_suite.language.vocabulary))
+    def _attempt(self, work: Work, wait: bool) -> bool:
+        """Finishes a phase if it can be had; returns whether it is finished."""
+        if work.phase.parent and not self._is_trained(work.phase.parent):
+            return False
+        if self._is_finished(work):
+            self.progress.note(f"{work.title}: finished before")
+            return True
+        with lock(self.folder_of(work.phase), wait) as held:
+            if held and not self._is_finished(work):
+                self._finish(work)
+                self._collect()
+        return held
 
-    @cached_property
-    def learner(self) -> Learner:
-        """One learner for all stages, so that it is compiled once."""
-        train_plan = self.plan.train
-        return Learner(
-            Actor(self.policy, self.training_suite),
-            self.plan.window(train_plan.rows, train_plan.turns),
-            self.plan.algorithm(),
-            devices=devices_for(train_plan.rows, train_plan.minibatch),
-        )
+    def _finish(self, work: Work) -> None:
+        self._train(work)
+        rows, transcripts, attempts = self._measure(work, self.policy_behind(work.phase))
+        content = {"rows": rows, "transcripts": transcripts, "attempts": attempts}
+        write_json(self._measured(work), content)
 
-    @cached_property
-    def imitator(self) -> Imitator:
-        """Makes the base policy."""
-        base = self.plan.base
-        return Imitator(
-            Actor(self.policy, make_suite(self.plan.demonstrated)),
-            self.plan.window(base.rows, base.turns),
-            base.noise,
-            base.slips,
-            base.clean,
-            base.minibatch,
-            devices=devices_for(base.rows, base.minibatch),
-        )
-
-    @cached_property
-    def _evaluated(self) -> tuple[Actor, Window, int]:
-        """Who plays evaluation episodes, how many side by side, and on how many devices."""
-        window = self.plan.evaluation_window()
-        return Actor(self.policy, self.evaluation_suite), window, devices_for(window.rows)
-
-    def _needed_later(self) -> dict[str, Callable[[], Any]]:
-        """Calls of the programs that unfinished phases need, but for the one they begin with."""
-        calls: dict[str, Callable[[], Any]] = {}
-        for phase in phases(self.plan):
-            if not self._is_finished(phase):
-                calls.setdefault(_program(phase), partial(self._train_nothing, phase))
-                calls.setdefault(_EVALUATION, self._evaluate_nothing)
-        return dict([*calls.items()][1:])
-
-    def _train_nothing(self, phase: Phase) -> None:
-        params = self.policy.init(jax.random.key(0))
-        run, state, hyper, curriculum = self._start(phase, params)
-        run.run(state, hyper, curriculum, 0)
-
-    def _evaluate_nothing(self) -> None:
-        player, window, devices = self._evaluated
-        params = self.policy.init(jax.random.key(0))
-        temperature = self.plan.evaluation.temperature
-        evaluate(player, params, 0, 1, 1, window, temperature=temperature, devices=devices)
-
-    def _is_finished(self, phase: Phase) -> bool:
-        return (self._folder_of(phase) / "measured.json").exists()
-
-    def _run_phase(self, phase: Phase) -> None:
-        folder = self._folder_of(phase)
-        if self._is_finished(phase):
-            self.progress.note(f"{_title(phase)}: finished before")
+    def _train(self, work: Work) -> None:
+        phase, folder = work.phase, self.folder_of(work.phase)
+        if self._is_trained(phase):
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        params, curve = self._train_phase(phase, folder)
-        rows, transcripts = self._measure(phase, params)
-        content = {"rows": rows + curve, "transcripts": transcripts}
-        write_json(folder / "measured.json", content)
-
-    def _train_phase(self, phase: Phase, folder: Path) -> tuple[Params, list[dict[str, Any]]]:
         if phase.parent is None:
-            params = self.policy.init(jax.random.split(_phase_key(phase))[0])
+            params = self.programs.policy(work.plan).init(jax.random.split(phase.random)[0])
         else:
-            path = self._folder_of(phase.parent) / "checkpoints"
-            params = load_policy(path, self.training_suite)[1]
-        advance = self.progress.start(_title(phase), self._updates(phase))
-        self._ahead.wait(_program(phase))
-        state, log = train(
-            *self._start(phase, params),
+            params = self.policy_behind(phase.parent)
+        advance = self.progress.start(work.title, updates_of(work))
+        self._ahead.wait(_program(work))
+        train(
+            *self.programs.start(work.plan, phase, params, self.policy_behind),
             folder,
             lambda update, metrics: advance(update, _remark(metrics)),
         )
-        return state.params, self._curve(phase, log)
+        write_json(folder / "trained.json", {"name": phase.name, "updates": updates_of(work)})
 
-    def _start(self, phase: Phase, params: Params) -> tuple[Run, Any, Hyper, Curriculum]:
-        """What is run in a phase that starts with `params`: see `train`."""
-        if phase.parent is None:
-            run, tasks = self.imitator, self.plan.base_weights()
-            hyper = Hyper(learning_rate=self.plan.base.learning_rate, max_gradient=1.0)
-        else:
-            run, hyper = self.learner, self.plan.hyper()
-            tasks = dict.fromkeys(self.plan.stage_tasks(phase.stages[-1]), 1.0)
-        key = jax.random.split(_phase_key(phase))[1]
-        state = run.start(params, key, self._updates(phase))
-        curriculum = mixture(run.actor.suite, tasks)
-        if phase.parent is not None:
-            curriculum = adaptive(curriculum, self.plan.train.rule)
-        return run, state, hyper, curriculum
-
-    def _measure(self, phase: Phase, params: Params) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        plan, suite = self.plan.evaluation, self.evaluation_suite
-        player, window, devices = self._evaluated
-        total = batches(plan.instances, plan.attempts, window) * len(suite)
-        advance = self.progress.start(f"{_title(phase)}: evaluation", total)
-        self._ahead.wait(_EVALUATION)
+    def _measure(
+        self, work: Work, params: Params
+    ) -> tuple[list[dict[str, Any]], dict[str, str], dict[str, list[int]]]:
+        """Rows of the table without their place in the study, an episode of every task as text, and
+        the successful attempts at every instance."""
+        plan, by = work.plan.evaluation, self.programs.evaluator(work.plan)
+        total = batches(plan.instances, plan.attempts, by.window) * len(by.suite)
+        advance = self.progress.start(f"{work.title}: evaluation", total)
+        self._ahead.wait(_measuring(work))
         played = play_tasks(
-            player,
+            by.actor,
             params,
             plan.instances,
             plan.attempts,
-            window,
+            by.window,
             advance,
             temperature=plan.temperature,
-            devices=devices,
+            devices=by.devices,
             first=plan.first,
         )
-        rows, transcripts = [], {}
-        for number, (name, (outcome, script)) in enumerate(played):
-            transcripts[name] = transcript(suite, script)
-            for each in measurements(name, outcome):
-                values = dataclasses.asdict(each)
-                split = suite.tasks[number].split
-                rows.append(self._row(phase, suite, number, split, values, self._turns(phase)))
-        return rows, transcripts
+        rows: list[dict[str, Any]] = []
+        transcripts: dict[str, str] = {}
+        attempts: dict[str, list[int]] = {}
+        for task, (name, (outcome, script)) in zip(by.suite.tasks, played, strict=True):
+            transcripts[name] = transcript(by.suite, script)
+            attempts[name] = outcome.success.sum(axis=1).tolist()
+            rows += task_rows(task, measurements(name, outcome), self._turns(work))
+        return rows, transcripts, attempts
 
-    def _curve(self, phase: Phase, log: list[Metrics]) -> list[dict[str, Any]]:
-        """Success on training instances over a training stage, one row per chunk and task."""
-        suite, rows = self.training_suite, []
-        if phase.parent is None:
-            return rows
-        for chunk in log:
-            finished = [round(each * chunk["updates"]) for each in chunk["task_finished"]]
-            solved = [round(each * chunk["updates"]) for each in chunk["task_solved"]]
-            for number, (episodes, successes) in enumerate(zip(finished, solved, strict=True)):
-                if not episodes:
-                    continue
-                low, high = wilson(successes, episodes)
-                values = {"metric": "success", "value": successes / episodes, "low": low}
-                values |= {"high": high, "episodes": episodes}
-                turns = chunk["turns_played"]
-                rows.append(self._row(phase, suite, number, "train", values, turns))
-        return rows
+    def _turns(self, work: Work) -> int:
+        """Turns of training that the phase takes."""
+        if work.phase.parent is None:
+            return 0
+        return updates_of(work) * self.programs.run(work.plan, work.phase).turns_per_update
 
-    def _row(
-        self, phase: Phase, suite: Suite, number: int, split: str, values: dict, turns: int
-    ) -> dict[str, Any]:
-        task = suite.tasks[number]
-        place = {
-            "study": self.plan.name,
-            "phase": phase.name,
-            "seed": phase.seed,
-            "stage": len(phase.stages),
-            "environment": task.environment,
-            "difficulty": task.level,
-            "split": split,
-            "lexicon": task.lexicon,
-            "interface": task.interface,
-            "turns": turns,
-        }
-        return {**place, **values, "task": str(task)}
+    def policy_behind(self, phase: Phase) -> Params:
+        """Parameters of the policy that a finished phase leaves."""
+        suite = self.programs.suite(phase.suite)
+        params = load_policy(self.folder_of(phase) / "checkpoints", suite)[1]
+        share = phase.stages[-1].average if phase.stages else 0.0
+        if not share or phase.parent is None:
+            return params
+        before = self.policy_behind(phase.parent)
+        return jax.tree.map(lambda old, new: share * old + (1 - share) * new, before, params)
 
-    def _turns(self, phase: Phase) -> int:
-        return self._updates(phase) * self.learner.turns_per_update if phase.parent else 0
+    def folder_of(self, phase: Phase) -> Path:
+        """Where a phase is kept."""
+        return (self.store or self.folder / "phases") / phase.folder
 
-    def _updates(self, phase: Phase) -> int:
-        plan = self.plan
-        return plan.updates_of(phase.stages[-1]) if phase.parent else plan.base.updates
+    def _measured(self, work: Work) -> Path:
+        return self.folder_of(work.phase) / f"measured-{evaluation_key(work.plan)}.json"
 
-    def _folder_of(self, phase: Phase) -> Path:
-        return (self.store or self.folder / "phases") / f"{phase.name}-seed{phase.seed}-{phase.key}"
+    def _is_trained(self, phase: Phase) -> bool:
+        return (self.folder_of(phase) / "trained.json").exists()
+
+    def _is_finished(self, work: Work) -> bool:
+        return self._is_trained(work.phase) and self._measured(work).exists()
+
+    def _needed_later(self, every: list[Work]) -> dict[str, Callable[[], Any]]:
+        """Calls of the programs that unfinished phases need, but for the one they begin with."""
+        calls: dict[str, Callable[[], Any]] = {}
+        for work in every:
+            if not self._is_trained(work.phase):
+                call = partial(self.programs.call_once, work.plan, work.phase)
+                calls.setdefault(_program(work), call)
+            if not self._is_finished(work):
+                calls.setdefault(_measuring(work), partial(self.programs.evaluate_once, work.plan))
+        return dict([*calls.items()][1:])
 
     def _collect(self) -> None:
-        """Writes the table and the transcripts of all finished phases of the plan."""
+        """Writes the table and the transcripts of all finished phases of the study."""
         rows: list[table.Row] = []
         transcripts: dict[str, dict[str, str]] = {}
-        for phase in phases(self.plan):
-            path = self._folder_of(phase) / "measured.json"
-            if not path.exists():
+        attempts: dict[str, dict[str, list[int]]] = {}
+        for work in self.works():
+            if not self._is_finished(work):
                 continue
-            content = read_json(path)
-            rows += [table.Row(**row) for row in content["rows"]]
-            transcripts.setdefault(phase.name, content["transcripts"])
+            place, content = place_of(self.plan.name, *work), read_json(self._measured(work))
+            rows += [table.Row(**place, **row) for row in content["rows"]]
+            if work.phase.parent:
+                log = Log(self.folder_of(work.phase) / "log.jsonl").metrics
+                suite = self.programs.suite(work.phase.suite)
+                rows += [table.Row(**place, **row) for row in curve_rows(suite.tasks, log)]
+            name = f"{work.variant}: {work.phase.name}".removeprefix(": ")
+            transcripts.setdefault(name, content["transcripts"])
+            attempts[f"{name}, seed {work.phase.seed}"] = content["attempts"]
         table.write(self.folder / "results.csv", rows)
         write_json(self.folder / "transcripts.json", transcripts)
+        write_json(self.folder / "attempts.json", attempts)
 
 
-def _phase_key(phase: Phase) -> jax.Array:
-    """A key that depends on the seed and the stages, not on the order of the phases."""
-    return jax.random.fold_in(jax.random.key(phase.seed), crc32(phase.name.encode()))
+def updates_of(work: Work) -> int:
+    """Updates that a phase takes."""
+    stages = work.phase.stages
+    return work.plan.updates_of(stages[-1]) if stages else work.plan.base.updates
 
 
-def _program(phase: Phase) -> str:
-    """What a phase is trained by."""
-    return "learner" if phase.parent else "imitator"
+def _program(work: Work) -> str:
+    """What a phase is trained by: phases of one name share their program."""
+    plan, phase = work.plan, work.phase
+    parts = [plan.model, phase.suite]
+    parts += [plan.algorithm(phase.stages[-1])] if phase.stages else [plan.base.rows]
+    return repr(parts)
 
 
-def _title(phase: Phase) -> str:
-    return f"{phase.name} (seed {phase.seed})"
+def _measuring(work: Work) -> str:
+    return f"{work.plan.model} {evaluation_key(work.plan)}"
 
 
 def _remark(metrics: Metrics) -> str:

@@ -14,12 +14,11 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxagent.study import statistics
+from jaxagent.study.stage import STEP, trained_tasks
 from jaxagent.study.statistics import MISSING, Estimate
 from jaxagent.study.table import Row
 
 BASE = "base"
-MIXTURE = "mixture"
-_TRAINED = "train-"
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,12 @@ class Scores:
     where there is none.
 
     Phases are ordered by stage, tasks by environment, both otherwise as they first appear;
-    `environments` holds the environment of each task.
+    `environments` holds the environment of each task, `trained` the tasks of every stage of each
+    phase.
     """
 
     phases: tuple[str, ...]
+    trained: tuple[tuple[tuple[str, ...], ...], ...]
     tasks: tuple[str, ...]
     environments: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -49,6 +50,7 @@ def scores(rows: Iterable[Row], metric: str = "success") -> Scores:
     rows = [row for row in rows if row.metric == metric and row.is_held_out]
     phases = sorted(dict.fromkeys(row.phase for row in rows), key=_stage_of(rows))
     environment = {row.task: row.environment for row in rows}
+    trained = {row.phase: trained_tasks(row.trained) for row in rows}
     order = list(dict.fromkeys(environment.values()))
     tasks = sorted(environment, key=lambda task: order.index(environment[task]))
     seeds = sorted({row.seed for row in rows})
@@ -58,6 +60,7 @@ def scores(rows: Iterable[Row], metric: str = "success") -> Scores:
         table[(slice(None), *cell)] = row.value, row.low, row.high
     return Scores(
         tuple(phases),
+        tuple(trained[phase] for phase in phases),
         tuple(tasks),
         tuple(environment[task] for task in tasks),
         tuple(seeds),
@@ -121,18 +124,9 @@ def plain_tasks(table: Scores, environment: str) -> tuple[str, ...]:
 
 
 def stages(table: Scores, phase: str) -> tuple[tuple[str, ...], ...]:
-    """The environments of each training stage: `train-a-b` is ((a,), (b,)), a mixture one stage of
-    all.
-
-    Empty for `base` and for any name that is not made of the table's environments.
-    """
-    environments = tuple(dict.fromkeys(table.environments))
-    if not phase.startswith(_TRAINED):
-        return ()
-    names = phase.removeprefix(_TRAINED).split("-")
-    if any(name not in (*environments, MIXTURE) for name in names):
-        return ()
-    return tuple(environments if name == MIXTURE else (name,) for name in names)
+    """The environments of each training stage; empty for the base."""
+    every = table.trained[table.phases.index(phase)] if phase in table.phases else ()
+    return tuple(tuple(dict.fromkeys(task.partition("/")[0] for task in stage)) for stage in every)
 
 
 def gain(table: Scores, phase: str, tasks: Iterable[str]) -> Estimate:
@@ -146,8 +140,8 @@ def gain(table: Scores, phase: str, tasks: Iterable[str]) -> Estimate:
 
 def prefixes(table: Scores, phase: str) -> tuple[str, ...]:
     """The phases at which the stages of `phase` ended, itself last."""
-    names = phase.removeprefix(_TRAINED).split("-")
-    return tuple(_TRAINED + "-".join(names[: k + 1]) for k in range(len(stages(table, phase))))
+    names = phase.split(STEP)
+    return tuple(STEP.join(names[: k + 1]) for k in range(len(stages(table, phase))))
 
 
 def pool(estimates: Float[np.ndarray, "3 n"]) -> tuple[float, float, float]:

@@ -18,8 +18,9 @@ from jaxagent.study.files import write_text
 class Row:
     """One measurement.
 
-    `phase` is `base` or `train-` and what was trained on, in order; `stage` counts finished
-    training stages. `split` is `train` (learning curves), or the task's: `seen` (held-out instances
+    `phase` is `base` or the labels of the training stages so far, which `stage` counts, and
+    `trained` the tasks of each of them; `variant` is the version of the study, if it has several.
+    `split` is `train` (learning curves), or the task's: `seen` (held-out instances
     with the content of training) or `unseen` (held-out content). `metric`
     is `success`, `pass@4`, `return`, `turns`, `tokens`, `invalid`, `entropy`, `kl`, ... `low` and
     `high` bound the 95 % interval over the `episodes` that `value` averages (NaN where there is
@@ -27,7 +28,9 @@ class Row:
     """
 
     study: str
+    variant: str
     phase: str
+    trained: str
     seed: int
     stage: int
     task: str

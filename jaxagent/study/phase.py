@@ -1,0 +1,145 @@
+"""Phases: what a plan does once, keyed by all that determines it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import jax
+
+from jaxagent.envs import make_suite
+from jaxagent.study.plan import StudyPlan
+from jaxagent.study.stage import STEP, Stage, described
+
+BASE = "base"
+"""Name of the phase that makes the base policy."""
+
+FORMAT = 3
+"""Goes into every phase's key; raised when results of the same plan would differ."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One thing to be done once: making the base policy, or one training stage behind another.
+
+    Attributes:
+        name: `base`, or the labels of the stages so far.
+        seed: of the repetition.
+        stages: the stages so far, the last of which is this phase's.
+        suite: names of the tasks that the stage's program holds; the weights choose among them.
+        key: hash of all that determines the phase's results.
+        parent: the phase it goes on from.
+    """
+
+    name: str
+    seed: int
+    stages: tuple[Stage, ...]
+    suite: tuple[str, ...]
+    key: str
+    parent: Phase | None
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.name} (seed {self.seed})"
+
+    @property
+    def trained(self) -> str:
+        """The tasks of all stages so far, for the table."""
+        return described(self.stages)
+
+    @property
+    def random(self) -> jax.Array:
+        """A key that depends on the seed and what is trained on, not on settings or other
+        phases."""
+        return jax.random.fold_in(jax.random.key(self.seed), crc32(self.trained.encode()))
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder."""
+        words = "".join(c if c.isalnum() or c in "._" else "-" for c in self.name)
+        short = "-".join(part for part in words.split("-") if part)[:60].rstrip("-.")
+        return f"{short}-seed{self.seed}-{self.key}"
+
+
+def phases(plan: StudyPlan) -> tuple[Phase, ...]:
+    """The phases of a plan, each behind its parent; shared beginnings occur once."""
+    found: dict[str, Phase] = {}
+    suites = _suites(plan)
+    for seed in range(plan.seeds):
+        base = _base_phase(plan, seed)
+        found.setdefault(base.key, base)
+        for arm in plan.stages:
+            phase = base
+            for count in range(1, len(arm) + 1):
+                phase = _train_phase(plan, phase, arm[:count], suites)
+                phase = found.setdefault(phase.key, phase)
+    return tuple(found.values())
+
+
+def evaluation_key(plan: StudyPlan) -> str:
+    """Hash of all that determines a measurement but the policy."""
+    limits = [plan.context, plan.action_tokens, plan.think]
+    return _hash([FORMAT, plan.measured, dataclasses.asdict(plan.evaluation), limits])
+
+
+def played_tasks(stages: tuple[Stage, ...]) -> dict[str, float]:
+    """How much of each task the last of the stages plays, the tasks rehearsed included."""
+    *earlier, stage = stages
+    total = sum(stage.weights)
+    played = {
+        task: (1 - stage.rehearsal) * weight / total
+        for task, weight in zip(stage.tasks, stage.weights, strict=True)
+    }
+    if not stage.rehearsal:
+        return played
+    rehearsed = dict.fromkeys(task for each in earlier for task in each.tasks)
+    for task in rehearsed:
+        played[task] = played.get(task, 0.0) + stage.rehearsal / len(rehearsed)
+    return played
+
+
+def _suites(plan: StudyPlan) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Environments -> the tasks of all stages that play in just these, so that they share a
+    program."""
+    found: dict[tuple[str, ...], dict[str, None]] = {}
+    for arm in plan.stages:
+        for count in range(1, len(arm) + 1):
+            tasks = played_tasks(arm[:count])
+            found.setdefault(_environments(tasks), {}).update(dict.fromkeys(tasks))
+    return {names: tuple(sorted(tasks)) for names, tasks in found.items()}
+
+
+def _environments(tasks: Any) -> tuple[str, ...]:
+    return tuple(sorted({task.partition("/")[0] for task in tasks}))
+
+
+def _base_phase(plan: StudyPlan, seed: int) -> Phase:
+    suite = make_suite(plan.demonstrated).names
+    content = [FORMAT, seed, plan.model, plan.context, plan.action_tokens, plan.think]
+    content += [suite, dataclasses.asdict(plan.base)]
+    return Phase(BASE, seed, (), suite, _hash(content), None)
+
+
+def _train_phase(
+    plan: StudyPlan,
+    parent: Phase,
+    stages: tuple[Stage, ...],
+    suites: dict[tuple[str, ...], tuple[str, ...]],
+) -> Phase:
+    stage = stages[-1]
+    suite = suites[_environments(played_tasks(stages))]
+    algorithm, hyper = plan.algorithm(stage), plan.hyper(stage)
+    content = [parent.key, suite, plan.updates_of(stage), plan.train.rows, plan.train.turns]
+    content += [{**dataclasses.asdict(stage), "label": ""}, plan.train.rule]
+    content += [dataclasses.asdict(algorithm), dataclasses.asdict(hyper)]
+    name = STEP.join(each.label for each in stages)
+    return Phase(name, parent.seed, stages, suite, _hash(content), parent)
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

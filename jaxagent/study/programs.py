@@ -1,0 +1,148 @@
+"""The compiled programs of a study: equal ones are built once, so that they compile once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import jax
+
+from jaxagent.envs import Suite, make_suite
+from jaxagent.models import SIZES, Params, Policy
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Hyper
+from jaxagent.rl.consolidation import Memory, importance, remember
+from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
+from jaxagent.rl.devices import devices_for
+from jaxagent.rl.evaluation import evaluate
+from jaxagent.rl.imitation import Imitator
+from jaxagent.rl.learner import Learner
+from jaxagent.rl.window import Window
+from jaxagent.study.phase import Phase, played_tasks
+from jaxagent.study.plan import StudyPlan
+from jaxagent.study.training import Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Who plays evaluation episodes, in which window, and on how many devices."""
+
+    actor: Actor
+    window: Window
+    devices: int
+
+    @property
+    def suite(self) -> Suite:
+        """What is measured."""
+        return self.actor.suite
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """Builds learners, imitators and evaluators of plans, each kind once."""
+
+    _made: dict[Any, Any] = field(default_factory=dict)
+
+    def suite(self, tasks: tuple[str, ...]) -> Suite:
+        """The suite of these tasks."""
+        return self._once(("suite", tasks), lambda: make_suite(tasks))
+
+    def policy(self, plan: StudyPlan) -> Policy:
+        """The policy, without parameters."""
+        words = len(self.suite(plan.tasks).language.vocabulary)
+        return self._once(("policy", plan.model), lambda: Policy(SIZES[plan.model], words))
+
+    def actor(self, plan: StudyPlan, tasks: tuple[str, ...]) -> Actor:
+        """The policy in the suite of these tasks."""
+        build = lambda: Actor(self.policy(plan), self.suite(tasks))  # noqa: E731
+        return self._once(("actor", plan.model, tasks), build)
+
+    def run(self, plan: StudyPlan, phase: Phase) -> Run:
+        """What a phase is trained by."""
+        return self.imitator(plan, phase) if phase.parent is None else self.learner(plan, phase)
+
+    def learner(self, plan: StudyPlan, phase: Phase) -> Learner:
+        """Trains a stage."""
+        actor, train = self.actor(plan, phase.suite), plan.train
+        window = plan.window(train.rows, train.turns)
+        algorithm = plan.algorithm(phase.stages[-1])
+        devices = devices_for(train.rows // algorithm.group, train.minibatch)
+        build = lambda: Learner(actor, window, algorithm, devices=devices)  # noqa: E731
+        return self._once((actor, window, algorithm), build)
+
+    def imitator(self, plan: StudyPlan, phase: Phase) -> Imitator:
+        """Makes the base policy."""
+        base, actor = plan.base, self.actor(plan, phase.suite)
+        window = plan.window(base.rows, base.turns)
+        chances = (base.noise, base.slips, base.clean, base.minibatch)
+        devices = devices_for(base.rows, base.minibatch)
+        build = lambda: Imitator(actor, window, *chances, devices=devices)  # noqa: E731
+        return self._once((actor, window, chances), build)
+
+    def evaluator(self, plan: StudyPlan) -> Evaluator:
+        """Measures policies."""
+        window = plan.evaluation_window()
+        actor = self.actor(plan, self.suite(plan.measured).names)
+        return Evaluator(actor, window, devices_for(window.rows))
+
+    def start(
+        self, plan: StudyPlan, phase: Phase, params: Params, earlier: Callable[[Phase], Params]
+    ) -> tuple[Run, Any, Hyper, Curriculum]:
+        """What is run in a phase that starts with `params`: see `train`.
+
+        Args:
+            plan: the phase's.
+            phase: a phase.
+            params: to start from.
+            earlier: gives the policies behind earlier phases.
+        """
+        key, run = jax.random.split(phase.random)[1], self.run(plan, phase)
+        if isinstance(run, Imitator):
+            hyper = Hyper(learning_rate=plan.base.learning_rate, max_gradient=1.0)
+            state = run.start(params, key, plan.base.updates)
+            return run, state, hyper, mixture(run.actor.suite, plan.base_weights())
+        assert isinstance(run, Learner)
+        stage = phase.stages[-1]
+        memory = self._memory(plan, phase, earlier) if stage.ewc else None
+        state = run.start(params, key, plan.updates_of(stage), memory=memory)
+        curriculum = mixture(run.actor.suite, played_tasks(phase.stages))
+        return run, state, plan.hyper(stage), adaptive(curriculum, stage.rule or plan.train.rule)
+
+    def call_once(self, plan: StudyPlan, phase: Phase) -> None:
+        """Compiles what trains a phase."""
+        params = self.policy(plan).init(jax.random.key(0))
+        run, state, hyper, curriculum = self.start(plan, phase, params, lambda _: params)
+        run.run(state, hyper, curriculum, 0)
+
+    def evaluate_once(self, plan: StudyPlan) -> None:
+        """Compiles what measures the policies of a plan."""
+        params, by = self.policy(plan).init(jax.random.key(0)), self.evaluator(plan)
+        heat = plan.evaluation.temperature
+        evaluate(by.actor, params, 0, 1, 1, by.window, temperature=heat, devices=by.devices)
+
+    def _memory(
+        self, plan: StudyPlan, phase: Phase, earlier: Callable[[Phase], Params]
+    ) -> Memory | None:
+        """What the stages before this one have learnt."""
+        memory: Memory | None = None
+        chain = phase.parent
+        before: list[Phase] = []
+        while chain is not None and chain.parent is not None:
+            before.insert(0, chain)
+            chain = chain.parent
+        for each in before:
+            learner = self.learner(plan, each)
+            curriculum = mixture(learner.actor.suite, played_tasks(each.stages))
+            params = earlier(each)
+            key = jax.random.fold_in(each.random, 1)
+            matters = importance(learner, params, curriculum, key)
+            memory = remember(memory or Memory({}, {}), params, matters)
+        return memory
+
+    def _once(self, key: Any, build: Callable[[], T]) -> T:
+        if key not in self._made:
+            self._made[key] = build()
+        return self._made[key]

@@ -1,0 +1,183 @@
+"""Arms of a study, written in a line: what is trained on, stage by stage.
+
+    arm    = stage { ">" stage }
+    stage  = term { "," term } [ "@" option { option } ]
+    term   = ( task | environment | "mixture" ) [ "*" weight ] | "!" environment
+    option = rule | name "=" number
+
+`textcraft/easy > textcraft/hard` trains on one level, then on another; `mixture @ learnability` on
+all training tasks under a rule; `mixture, !babyai` on all but babyai's; `babyai @ kl=0.05` holds
+on to the policy before the stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+
+from jaxagent.envs import Suite, make_suite
+from jaxagent.rl.curriculum import RULES, tempered
+
+MIXTURE = "mixture"
+"""All training tasks of a study."""
+
+STEP = " > "
+"""Between the stages of an arm."""
+
+ADAPTIVE = tuple(rule for rule in RULES if rule != "gate")
+
+TASK_COUNTS = MappingProxyType(
+    {"webshop": 3930, "alfworld": 2420, "babyai": 810, "textcraft": 374, "searchqa": 169_615}
+)
+"""Training tasks of each environment in AgentGym (README and index files of AgentGym-RL), the
+weights that a temperature flattens."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        label: the stage as it was written.
+        tasks: what is trained on.
+        weights: how much of each, in any unit.
+        rule: what shifts the weights by success; empty for the plan's.
+        times: factor on the plan's number of updates.
+        temperature: T of the weights `n^(1/T)`, n being the environments' `TASK_COUNTS`; 0 for the
+            weights as they are.
+        rehearsal: share of the turns that goes to the tasks of earlier stages.
+        kl: weight of the divergence from the policy before the stage.
+        ewc: weight of the drift from the policies behind earlier stages (elastic weights).
+        average: share of the policy before the stage in that behind it (Wortsman et al. 2022,
+            arXiv 2109.01903, interpolation of weights).
+    """
+
+    label: str
+    tasks: tuple[str, ...]
+    weights: tuple[float, ...]
+    rule: str = ""
+    times: float = 1.0
+    temperature: float = 0.0
+    rehearsal: float = 0.0
+    kl: float = 0.0
+    ewc: float = 0.0
+    average: float = 0.0
+
+    @property
+    def method(self) -> dict[str, float | str]:
+        """All but what is trained on: the options that differ from their defaults."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields(self)[3:]
+            if getattr(self, f.name) != f.default
+        }
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Names of the environments trained on."""
+        return tuple(dict.fromkeys(task.partition("/")[0] for task in self.tasks))
+
+
+_NUMBERS = tuple(f.name for f in fields(Stage)[4:])
+_SHARES = ("rehearsal", "average")
+
+
+def parse_arm(text: str, tasks: Sequence[str]) -> tuple[Stage, ...]:
+    """The stages of an arm.
+
+    Args:
+        text: the arm.
+        tasks: the study's training tasks, which environments and `mixture` stand for.
+
+    Raises:
+        ValueError: naming the part that is not as expected.
+    """
+    stages = tuple(_parse_stage(part, text, make_suite(tasks)) for part in text.split(STEP.strip()))
+    for name in ("rehearsal", "ewc"):
+        if getattr(stages[0], name):
+            raise ValueError(f"arms: {text!r}: {name} needs a stage before")
+    return stages
+
+
+def described(stages: Sequence[Stage]) -> str:
+    """What the stages train on, for the table: see `trained_tasks`."""
+    return STEP.join(", ".join(stage.tasks) for stage in stages)
+
+
+def trained_tasks(text: str) -> tuple[tuple[str, ...], ...]:
+    """The tasks of each stage from what `described` gave."""
+    return tuple(tuple(stage.split(", ")) for stage in text.split(STEP)) if text else ()
+
+
+def _parse_stage(part: str, arm: str, suite: Suite) -> Stage:
+    terms, _, options = part.partition("@")
+    weights: dict[str, float] = {}
+    left_out: list[str] = []
+    for term in terms.split(","):
+        if term.strip().startswith("!"):
+            left_out.append(term.strip()[1:])
+            continue
+        name, _, weight = term.strip().partition("*")
+        share = _number(weight or "1", f"weight of {name.strip()!r}", arm)
+        weights |= dict.fromkeys(_tasks_of(name.strip(), arm, suite), share)
+    for name in left_out:
+        gone = _tasks_of(name, arm, suite)
+        weights = {task: weight for task, weight in weights.items() if task not in gone}
+    if not weights or min(weights.values()) < 0 or not any(weights.values()):
+        raise ValueError(f"arms: {arm!r}: a stage needs tasks, with weights of at least 0")
+    label = " ".join(part.split())
+    stage = Stage(label, tuple(weights), tuple(weights.values()))
+    for option in options.split():
+        stage = replace(stage, **_option(option, arm))
+    return _flattened(stage)
+
+
+def _tasks_of(name: str, arm: str, suite: Suite) -> tuple[str, ...]:
+    if "/" in name:
+        return make_suite(name).names
+    found = tuple(str(t) for t in suite.tasks if name in (MIXTURE, t.environment))
+    if not found:
+        known = dict.fromkeys(task.environment for task in suite.tasks)
+        raise ValueError(
+            f"arms: stage of {arm!r}={name!r}: expected a task or one of {', '.join(known)}, "
+            f"{MIXTURE}"
+        )
+    return found
+
+
+def _option(text: str, arm: str) -> dict[str, float | str]:
+    name, equals, value = text.partition("=")
+    if not equals and name in ADAPTIVE:
+        return {"rule": name}
+    if not equals or name not in _NUMBERS:
+        options = ", ".join([*ADAPTIVE, *(f"{each}=…" for each in _NUMBERS)])
+        raise ValueError(f"arms: {arm!r}: option {text!r} is not one of {options}")
+    number = _number(value, name, arm)
+    low, high = (0.0, 1.0) if name in _SHARES else (0.0, float("inf"))
+    if not low <= number <= high or (name == "times" and number == 0):
+        expected = "a share from 0 to 1" if name in _SHARES else "more than 0"
+        raise ValueError(f"arms: {arm!r}: {name}={value}: expected {expected}")
+    return {name: number}
+
+
+def _number(text: str, name: str, arm: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"arms: {arm!r}: {name}={text!r}: expected a number") from None
+
+
+def _flattened(stage: Stage) -> Stage:
+    """The stage with the weights that its temperature makes."""
+    if not stage.temperature:
+        return stage
+    names = [task.partition("/")[0] for task in stage.tasks]
+    unknown = sorted(set(names) - set(TASK_COUNTS))
+    if unknown:
+        raise ValueError(
+            f"arms: {stage.label!r}: temperature is for {', '.join(TASK_COUNTS)}, not {unknown}"
+        )
+    counts = {t: TASK_COUNTS[n] / names.count(n) for t, n in zip(stage.tasks, names, strict=True)}
+    weights = tempered(counts, stage.temperature)
+    return replace(stage, weights=tuple(weights.values()))
