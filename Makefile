@@ -26,7 +26,7 @@ help: ## list the commands
 setup: $(READY) ## make .venv with the pinned versions (nothing to do when up to date)
 
 run: setup ## run the quick study and write runs/quickstart/report.html
-	$(BIN)/jaxagent study quickstart
+	$(BIN)/jaxagent study run quickstart
 
 test: setup ## run the fast tests (WORKERS=0 for one process)
 	$(PYTEST) -m "not slow"

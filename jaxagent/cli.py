@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import io
@@ -112,8 +113,8 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
-class Study:
-    """Run a study: phases of training, measurements of all of them, and a report."""
+class Train:
+    """Train one policy: a base policy on demonstrations, then reinforcement on tasks."""
 
     plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
     """What to train and measure."""
@@ -124,12 +125,36 @@ class Study:
 
     def run(self) -> None:
         """Carries out the command."""
-        _run_study(self.plan, self.output, self.json)
+        _run_study(self.plan, self.output, "", self.json)
 
 
 @dataclass(frozen=True)
-class Train(Study):
-    """Train one policy: a base policy on demonstrations, then reinforcement on tasks."""
+class Study:
+    """Run studies: phases of training, measurements of all of them, and a report.
+
+    jaxagent study run PLAN [PLAN …] [options], where a PLAN is a name or the path of a file.
+    """
+
+    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
+    """What to train and measure."""
+    preset: str = "mini"
+    """How large the studies in configs/study/ are: smoke, mini or full."""
+    out: str = ""
+    """Folder of the results; default runs/NAME. Finished phases in it are not run again. Of
+    several studies, a folder of their folders; they share their phases."""
+    store: str = ""
+    """Folder of phases that several studies share; default phases/ in the folder of results."""
+    dry_run: Json = False
+    """Tell the phases and what they will take, and run nothing."""
+    json: Json = False
+    """Print the table of results as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        if self.dry_run:
+            _estimate_study(self.plan, self.out, self.store)
+        else:
+            _run_study(self.plan, self.out, self.store, self.json)
 
 
 @dataclass(frozen=True)
@@ -210,7 +235,7 @@ COMMANDS: dict[str, type[Any]] = {
 }
 
 
-_PLANNED = {"study": "quickstart", "train": "train", "compare": "algorithms"}
+_PLANNED = {"train": "train", "compare": "algorithms"}
 """Commands that refine a plan, and the one that each begins with."""
 
 
@@ -225,7 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if command not in COMMANDS:
             raise ValueError(f"command {command!r}: expected one of {', '.join(COMMANDS)}")
-        _parse(command, rest).run()
+        for each in _parse(command, rest):
+            each.run()
     except (ValueError, OSError) as error:
         if not _is_ours(error):
             raise
@@ -234,11 +260,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(130, "interrupted")
 
 
-def _parse(command: str, arguments: list[str]) -> Any:
-    default: Any = tyro.MISSING
+def _parse(command: str, arguments: list[str]) -> list[Any]:
+    """What is to be run, one after the other."""
     kind = COMMANDS[command]
+    helps = any(each in ("-h", "--help") for each in arguments)
+    if kind is Study:
+        return _parse_studies(arguments, helps)
+    default: Any = tyro.MISSING
     if command in _PLANNED:
-        default, arguments = _planned(command, arguments)
+        from jaxagent.study.config import load_plan
+
+        names, arguments = _names(arguments)
+        if len(names) > 1:
+            raise ValueError(f"plans {names}: expected one")
+        default = kind(load_plan([*names, _PLANNED[command]][0]))
+    return [_checked(kind, command, arguments, default)]
+
+
+def _parse_studies(arguments: list[str], helps: bool) -> list[Study]:
+    """A study for each of the plans that are named behind `run`."""
+    from jaxagent.study.config import load_plan
+
+    preset = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    preset.add_argument("--preset", default=Study.preset)
+    given = preset.parse_known_args(arguments)[0].preset
+    names, options = _names(arguments)
+    if helps:
+        names, options = ["run", "quickstart"], ["--help"]
+    if names[:1] != ["run"] or len(names) < 2:
+        raise ValueError(f"study {' '.join(names)!r}: expected study run PLAN [PLAN …] [options]")
+    plans = [load_plan(name, given) for name in names[1:]]
+    found: list[Study] = [_checked(Study, "study run PLAN", options, Study(p)) for p in plans]
+    if len(found) == 1:
+        return found
+    folder = Path(found[0].out or "runs")
+    store = found[0].store or str(folder / "phases")
+    return [dataclasses.replace(s, out=str(folder / s.plan.name), store=store) for s in found]
+
+
+def _names(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The names that arguments begin with, and the options behind them."""
+    count = next((i for i, each in enumerate(arguments) if each.startswith("-")), len(arguments))
+    return arguments[:count], arguments[count:]
+
+
+def _checked(kind: type[Any], command: str, arguments: list[str], default: Any) -> Any:
+    """What the arguments say, or an exit with one line about what is wrong with them."""
     output, errors = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
@@ -257,23 +324,30 @@ def _tyro(kind: type[Any], command: str, arguments: list[str], default: Any) -> 
     return tyro.cli(kind, args=arguments, prog=prog, description=kind.__doc__, default=default)
 
 
-def _planned(command: str, arguments: list[str]) -> tuple[Any, list[str]]:
-    """The plan that a study begins with, and the arguments that refine it."""
-    from jaxagent.study.config import load_plan
-
-    named = bool(arguments) and not arguments[0].startswith("-")
-    plan = load_plan(arguments[0] if named else _PLANNED[command])
-    return COMMANDS[command](plan), arguments[named:]
-
-
-def _run_study(plan: StudyPlan, output: str, as_json: bool) -> None:
+def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> None:
     from jaxagent.study.console import ConsoleProgress
+
+    with _stoppable(), ConsoleProgress() as progress:
+        runner = _runner(plan, output, store, progress)
+        runner.run()
+    _show_study(runner.folder, as_json)
+
+
+def _estimate_study(plan: StudyPlan, output: str, store: str) -> None:
+    from jaxagent.study import estimate
+    from jaxagent.study.console import ConsoleProgress
+
+    runner = _runner(plan, output, store, ConsoleProgress())
+    console = Console()
+    for part in estimate.show(estimate.estimates(runner), runner.programs_left()):
+        console.print(part)
+
+
+def _runner(plan: StudyPlan, output: str, store: str, progress: Any) -> Any:
     from jaxagent.study.runner import Runner
 
     folder = Path(output or f"runs/{plan.name}")
-    with _stoppable(), ConsoleProgress() as progress:
-        Runner(plan, folder, progress).run()
-    _show_study(folder, as_json)
+    return Runner(plan, folder, progress, Path(store) if store else None)
 
 
 @contextlib.contextmanager

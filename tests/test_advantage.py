@@ -46,6 +46,7 @@ def make_turns(seed: int = 0, turns: int = 12, action: int = 4) -> tuple[Turn, n
         closing=closing,
         success=zeros > 0,
         invalid=zeros > 0,
+        misstep=zeros.astype(np.int8),
         expert=zeros > 0,
         anchor=zeros.astype(np.uint32),
     )

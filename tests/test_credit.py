@@ -55,6 +55,7 @@ def make_turns(seed: int = 0) -> Turn:
         closing=zeros > 0,
         success=zeros > 0,
         invalid=acts & (rng.random(acts.shape) < 0.3),
+        misstep=zeros.astype(np.int8),
         expert=zeros > 0,
         anchor=rng.integers(0, 2, (ROWS, TURNS)).astype(np.uint32),
     )

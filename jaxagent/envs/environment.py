@@ -72,6 +72,10 @@ class Environment(Speaker, Protocol):
 
     All methods are pure, jittable and of static shapes; callers `vmap`. Facts and commands are
     rows of concept ids (`jaxagent.text.schema`).
+
+    An environment may also have `misstep(state, command, move, params) -> int8[]`, which tells
+    what is wrong with a command in the state that it was given in (`jaxagent.envs.misstep`), `move`
+    being what came of it. It is for counting failure modes; without it some are not counted.
     """
 
     @property

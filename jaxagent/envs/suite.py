@@ -11,7 +11,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, Int8, UInt32
 
 from jaxagent.envs.dispatch import Branch, dispatch
 from jaxagent.envs.environment import Environment, Transition
@@ -45,6 +45,7 @@ class Step(flax.struct.PyTreeNode):
         terminated: bool[], the goal is reached or lost.
         success: bool[], the goal is fully reached.
         invalid: bool[], the action could not be read or had no effect.
+        misstep: int8[], what is wrong with it, a sum of bits (`jaxagent.envs.misstep`).
     """
 
     instance: Instance
@@ -53,6 +54,7 @@ class Step(flax.struct.PyTreeNode):
     terminated: Bool[Array, ""]
     success: Bool[Array, ""]
     invalid: Bool[Array, ""]
+    misstep: Int8[Array, ""]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,11 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, Int8, UInt32
 
 from jaxagent.envs.environment import Environment, State, Transition
 from jaxagent.envs.fingerprint import mix
+from jaxagent.envs.misstep import missteps
 from jaxagent.envs.task import Task
 from jaxagent.text import (
     ASIDES,
@@ -44,6 +45,7 @@ class Outcome(NamedTuple):
     terminated: Bool[Array, ""]
     success: Bool[Array, ""]
     invalid: Bool[Array, ""]
+    misstep: Int8[Array, ""]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,9 @@ class World:
         listed = (listing == _EVERY_TURN) | (invalid & (listing == _ON_ERROR))
         size = self.step_tokens
         message = self._message(move.state, task, chance, move.facts, listed, size)
-        return move.state, Outcome(message, move.reward, move.terminated, move.success, invalid)
+        misstep = self._misstep(state, task, command, move)
+        ended = (move.reward, move.terminated, move.success)
+        return move.state, Outcome(message, *ended, invalid, misstep)
 
     def move(
         self, state: State, task: Int[Array, ""], command: Int[Array, " row"]
@@ -181,6 +185,15 @@ class World:
     def _transition(self, state: State, task: jax.Array, command: jax.Array) -> Transition:
         own = command[: 1 + self.environment.schema.max_args]
         return self.environment.step(state, own, self._params(task))
+
+    def _misstep(
+        self, state: State, task: jax.Array, command: jax.Array, move: Transition
+    ) -> Int8[Array, ""]:
+        judge = getattr(self.environment, "misstep", None)
+        if judge is None:
+            return missteps(command, False, False)
+        own = command[: 1 + self.environment.schema.max_args]
+        return judge(state, own, move, self._params(task))
 
     def _message(
         self,

@@ -16,6 +16,7 @@ from jaxagent.envs.pool import Pool, evaluation_keys, fill_pool
 from jaxagent.envs.suite import Message
 from jaxagent.models import Params
 from jaxagent.rl.devices import own_key, rank, replicate, spread
+from jaxagent.rl.failures import start_watch, watch_turn
 from jaxagent.rl.player import Player
 from jaxagent.rl.rollout import message_tokens, play_turn, start_rows
 from jaxagent.rl.trajectory import Turn
@@ -33,6 +34,7 @@ class Outcome(flax.struct.PyTreeNode):
         turns: int32[], turns played.
         words: int32[], words said.
         invalid: int32[], actions that could not be read or had no effect.
+        failures: int32[modes], turns (or ends) of each failure mode (`jaxagent.rl.failures`).
     """
 
     success: Bool[Array, "..."]
@@ -40,6 +42,7 @@ class Outcome(flax.struct.PyTreeNode):
     turns: Int[Array, "..."]
     words: Int[Array, "..."]
     invalid: Int[Array, "..."]
+    failures: Int[Array, "... modes"]
 
 
 class Script(flax.struct.PyTreeNode):
@@ -73,12 +76,13 @@ def play_episodes(
         How the rows went, and the words of the first `recorded` of them.
     """
     first = slice(0, recorded)
+    window = replace(window, anchors=True)
 
     def going_on(carry: tuple) -> jax.Array:
         return jnp.any(~carry[1].idle)
 
     def turn(carry: tuple) -> tuple:
-        count, rows, outcome, words = carry
+        count, rows, outcome, watch, words = carry
         turn_key = jax.random.fold_in(key, count)
         after, record = play_turn(player, params, rows, turn_key, window, temperature=temperature)
         said = Message(record.action, record.action_length)
@@ -86,14 +90,17 @@ def play_episodes(
         words = jax.tree.map(lambda all_, one: all_.at[count].set(one), words, new)
         idle = rows.idle | record.terminated | record.truncated
         after = after.replace(idle=idle, closing=jnp.zeros_like(idle))
-        return count + 1, after, _add(outcome, record), words
+        watch = watch_turn(player.suite, watch, record, count)
+        return count + 1, after, _add(outcome, record), watch, words
 
     zeros = jnp.zeros(window.rows, jnp.int32)
-    nothing = Outcome(zeros > 0, zeros.astype(jnp.float32), zeros, zeros, zeros)
     rows = start_rows(player, pool, player.prefill(params, pool), window)
     words = _blank_words(player, window, recorded)
-    carry = (jnp.int32(0), rows, nothing, words)
-    _, _, outcome, words = jax.lax.while_loop(going_on, turn, carry)
+    watch = start_watch(player.suite, jax.tree.map(lambda x: x[rows.entry], pool.messages))
+    nothing = Outcome(zeros > 0, zeros.astype(jnp.float32), zeros, zeros, zeros, watch.counts)
+    carry = (jnp.int32(0), rows, nothing, watch, words)
+    _, _, outcome, watch, words = jax.lax.while_loop(going_on, turn, carry)
+    outcome = outcome.replace(failures=watch.counts)
     messages, actions = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), words)
     opening, script_outcome = jax.tree.map(lambda x: x[first], (pool.messages, outcome))
     return outcome, Script(opening, messages, actions, script_outcome)
@@ -106,6 +113,7 @@ def _add(outcome: Outcome, turn: Turn) -> Outcome:
         turns=outcome.turns + (turn.action_length > 0),
         words=outcome.words + turn.action_length,
         invalid=outcome.invalid + turn.invalid,
+        failures=outcome.failures,
     )
 
 
@@ -175,7 +183,8 @@ def evaluate(
             report(rows)
 
     def arrange(*parts: np.ndarray) -> np.ndarray:
-        return np.concatenate(parts)[:episodes].reshape(instances, attempts)
+        every = np.concatenate(parts)[:episodes]
+        return every.reshape(instances, attempts, *every.shape[1:])
 
     script = jax.tree.map(lambda x: np.asarray(x[0]), scripts[0])
     return jax.tree.map(arrange, *outcomes), script

@@ -235,6 +235,7 @@ def _record(
         closing=rows.closing,
         success=ended & step.success,
         invalid=active & step.invalid,
+        misstep=jnp.where(active, step.misstep, 0),
         expert=active & spoken.expert,
         anchor=anchor,
     )

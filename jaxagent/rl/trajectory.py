@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import flax.struct
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, Int8, UInt32
 
 from jaxagent.envs.suite import Message
 
@@ -28,6 +28,7 @@ class Turn(flax.struct.PyTreeNode):
             for its value alone.
         success: bool[], the goal was reached with this turn.
         invalid: bool[], the action could not be read or had no effect.
+        misstep: int8[], what is wrong with it, a sum of bits (`jaxagent.envs.misstep`).
         expert: bool[], the action is the expert's (demonstrations only, else False).
         anchor: uint32[], hash of the state that was acted in (if the window says so, else 0).
     """
@@ -46,6 +47,7 @@ class Turn(flax.struct.PyTreeNode):
     closing: Bool[Array, ""]
     success: Bool[Array, ""]
     invalid: Bool[Array, ""]
+    misstep: Int8[Array, ""]
     expert: Bool[Array, ""]
     anchor: UInt32[Array, ""]
 

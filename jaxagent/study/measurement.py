@@ -15,11 +15,15 @@ from jaxagent.envs import make_suite
 from jaxagent.models import Params
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import Outcome, Script, evaluate
+from jaxagent.rl.failures import MODES
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
 from jaxagent.study.console import ConsoleProgress
 from jaxagent.study.play import make_player
 from jaxagent.study.statistics import Estimate, cluster_mean, mean_pass_at_k
+
+FAILURE = "failure:"
+"""What the metrics of failure modes begin with."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Measurement:
 
     Attributes:
         task: name of the task.
-        metric: `success` (avg@k), `pass@k`, `return`, `turns`, `tokens` or `invalid`.
+        metric: `success` (avg@k), `pass@k`, `return`, `turns`, `tokens`, `invalid`, or `failure:`
+            and a mode (`jaxagent.rl.failures`).
         value: the mean over instances.
         low: lower end of the 95 % interval over instances.
         high: its upper end.
@@ -48,7 +53,7 @@ def measurements(task: str, outcome: Outcome) -> list[Measurement]:
 
     Instances are the unit of the intervals, since attempts at one instance are alike. `tokens`
     counts the words said per episode, `invalid` the share of a episode's actions that could not be
-    read or had no effect.
+    read or had no effect, and `failure:MODE` is the share of episodes with that mode at least once.
     """
     attempts = outcome.success.shape[1]
     success = np.asarray(outcome.success, float)
@@ -59,6 +64,9 @@ def measurements(task: str, outcome: Outcome) -> list[Measurement]:
         "tokens": cluster_mean(outcome.words),
         "invalid": cluster_mean(outcome.invalid / np.maximum(outcome.turns, 1)),
     }
+    failed = np.asarray(outcome.failures) > 0
+    for number, mode in enumerate(MODES):
+        estimates[f"{FAILURE}{mode}"] = cluster_mean(failed[..., number])
     if attempts > 1:
         estimates[f"pass@{attempts}"] = mean_pass_at_k(success, attempts, threshold=0.5)
     return [_measurement(task, name, each, success.size) for name, each in estimates.items()]

@@ -69,14 +69,14 @@ class Phase:
 def phases(plan: StudyPlan) -> tuple[Phase, ...]:
     """The phases of a plan, each behind its parent; shared beginnings occur once."""
     found: dict[str, Phase] = {}
-    suites = _suites(plan)
+    suite = _suite(plan)
     for seed in range(plan.seeds):
         base = _base_phase(plan, seed)
         found.setdefault(base.key, base)
         for arm in plan.stages:
             phase = base
             for count in range(1, len(arm) + 1):
-                phase = _train_phase(plan, phase, arm[:count], suites)
+                phase = _train_phase(plan, phase, arm[:count], suite)
                 phase = found.setdefault(phase.key, phase)
     return tuple(found.values())
 
@@ -103,19 +103,11 @@ def played_tasks(stages: tuple[Stage, ...]) -> dict[str, float]:
     return played
 
 
-def _suites(plan: StudyPlan) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Environments -> the tasks of all stages that play in just these, so that they share a
-    program."""
-    found: dict[tuple[str, ...], dict[str, None]] = {}
-    for arm in plan.stages:
-        for count in range(1, len(arm) + 1):
-            tasks = played_tasks(arm[:count])
-            found.setdefault(_environments(tasks), {}).update(dict.fromkeys(tasks))
-    return {names: tuple(sorted(tasks)) for names, tasks in found.items()}
-
-
-def _environments(tasks: Any) -> tuple[str, ...]:
-    return tuple(sorted({task.partition("/")[0] for task in tasks}))
+def _suite(plan: StudyPlan) -> tuple[str, ...]:
+    """The tasks of all stages. One program for all of them compiles faster than several, and the
+    words of all are in play in each, as they are in evaluation."""
+    played = [stage.tasks for arm in plan.stages for stage in arm]
+    return tuple(sorted({task for tasks in played for task in tasks}))
 
 
 def _base_phase(plan: StudyPlan, seed: int) -> Phase:
@@ -129,10 +121,9 @@ def _train_phase(
     plan: StudyPlan,
     parent: Phase,
     stages: tuple[Stage, ...],
-    suites: dict[tuple[str, ...], tuple[str, ...]],
+    suite: tuple[str, ...],
 ) -> Phase:
     stage = stages[-1]
-    suite = suites[_environments(played_tasks(stages))]
     algorithm, hyper = plan.algorithm(stage), plan.hyper(stage)
     content = [parent.key, suite, plan.updates_of(stage), plan.train.rows, plan.train.turns]
     content += [{**dataclasses.asdict(stage), "label": ""}, plan.train.rule]

@@ -113,11 +113,11 @@ class Runner:
         """Finishes a phase if it can be had; returns whether it is finished."""
         if work.phase.parent and not self._is_trained(work.phase.parent):
             return False
-        if self._is_finished(work):
+        if self.is_finished(work):
             self.progress.note(f"{work.title}: finished before")
             return True
         with lock(self.folder_of(work.phase), wait) as held:
-            if held and not self._is_finished(work):
+            if held and not self.is_finished(work):
                 self._finish(work)
                 self._collect()
         return held
@@ -200,19 +200,28 @@ class Runner:
     def _is_trained(self, phase: Phase) -> bool:
         return (self.folder_of(phase) / "trained.json").exists()
 
-    def _is_finished(self, work: Work) -> bool:
+    def is_finished(self, work: Work) -> bool:
+        """Whether a phase is trained and measured."""
         return self._is_trained(work.phase) and self._measured(work).exists()
+
+    def programs_left(self) -> int:
+        """How many programs the unfinished phases need."""
+        return len(self._needed(self.works()))
 
     def _needed_later(self, every: list[Work]) -> dict[str, Callable[[], Any]]:
         """Calls of the programs that unfinished phases need, but for the one they begin with."""
+        return dict([*self._needed(every).items()][1:])
+
+    def _needed(self, every: list[Work]) -> dict[str, Callable[[], Any]]:
+        """Calls of the programs that unfinished phases need."""
         calls: dict[str, Callable[[], Any]] = {}
         for work in every:
             if not self._is_trained(work.phase):
                 call = partial(self.programs.call_once, work.plan, work.phase)
                 calls.setdefault(_program(work), call)
-            if not self._is_finished(work):
+            if not self.is_finished(work):
                 calls.setdefault(_measuring(work), partial(self.programs.evaluate_once, work.plan))
-        return dict([*calls.items()][1:])
+        return calls
 
     def _collect(self) -> None:
         """Writes the table and the transcripts of all finished phases of the study."""
@@ -220,7 +229,7 @@ class Runner:
         transcripts: dict[str, dict[str, str]] = {}
         attempts: dict[str, dict[str, list[int]]] = {}
         for work in self.works():
-            if not self._is_finished(work):
+            if not self.is_finished(work):
                 continue
             place, content = place_of(self.plan.name, *work), read_json(self._measured(work))
             rows += [table.Row(**place, **row) for row in content["rows"]]

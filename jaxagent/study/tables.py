@@ -16,7 +16,7 @@ from jaxagent.study.table import Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-_RATES = ("success", "invalid", "pass@")
+_RATES = ("success", "invalid", "pass@", "failure:")
 NOTHING = "–"
 
 

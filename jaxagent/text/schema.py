@@ -114,6 +114,8 @@ class Schema:
         own_facts: the environment's fact types; `COMMON` stands before them.
         own_verbs: the environment's verbs; `INVALID` stands before them as verb 0.
         literal: categories that no lexicon renames (directions, say).
+        known: further categories of which all is known from the start: to name what no message has
+            shown is no fabrication (`jaxagent.rl.failures`).
         shapes: names of facts that may stand together in one message. Given any, a message keeps
             to one of them, or is an error and nothing else; without, all facts may stand together.
             It makes the longest message shorter, and with it all room for messages.
@@ -124,6 +126,7 @@ class Schema:
     own_verbs: tuple[Verb, ...]
     literal: tuple[str, ...] = ()
     shapes: tuple[tuple[str, ...], ...] = ()
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if taken := {NUMBER, *ASIDES} & set(self.categories):

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32, UInt32
+from jaxtyping import Array, Bool, Int8, Int32, UInt32
 
 from jaxagent.envs.alfworld.affordances import OBJECTS, RECEPTACLES
 from jaxagent.envs.alfworld.expert import advise
@@ -20,9 +20,10 @@ from jaxagent.envs.alfworld.quests import HELD_TYPE
 from jaxagent.envs.alfworld.rules import is_solved, obey, take_apart
 from jaxagent.envs.alfworld.sentences import PHRASES
 from jaxagent.envs.alfworld.state import LIGHT, TASKS, State
-from jaxagent.envs.alfworld.words import LISTED, SCHEMA
+from jaxagent.envs.alfworld.words import LISTED, SCHEMA, TAKE
 from jaxagent.envs.environment import SPLITS, Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
+from jaxagent.envs.misstep import missteps, stated
 from jaxagent.text import Phrases, Schema
 
 
@@ -120,6 +121,21 @@ class ALFWorld:
         """The next command of an expert that searches and knows only what it has seen."""
         del params
         return advise(state)
+
+    def misstep(
+        self, state: State, command: Int32[Array, "row"], move: Transition, params: Params
+    ) -> Int8[Array, ""]:
+        """Unverified: taking from a receptacle whose content was never seen. Inconsistent: acting
+        where one is not, going where one is, using what is not held, taking with full hands,
+        reaching into what is shut, opening what is open, closing what is closed."""
+        del params
+        order = take_apart(state, command)
+        unseen = (order.deed == TAKE) & (order.place >= 0) & ~state.seen[order.place]
+        against = (
+            *("ALREADY_AT", "NOT_AT", "ALREADY_OPEN", "ALREADY_CLOSED"),
+            *("SHUT", "HANDS_FULL", "NOT_HELD"),
+        )
+        return missteps(command, unseen, stated(SCHEMA, move.facts, *against))
 
     def content(self, state: State) -> Int32[Array, "2"]:
         """The pair of target and goal, and the target itself if its type is held out."""

@@ -8,7 +8,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, UInt32
+from jaxtyping import Array, Bool, Int, Int8, UInt32
 
 from jaxagent.envs.babyai.commands import listed, options, path_of, understand
 from jaxagent.envs.babyai.expert import advise
@@ -25,6 +25,7 @@ from jaxagent.envs.babyai.view import View, look
 from jaxagent.envs.babyai.words import babyai_schema
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
+from jaxagent.envs.misstep import missteps, stated
 from jaxagent.text import Phrases, Schema, only_if
 
 
@@ -125,6 +126,16 @@ class BabyAI:
     def expert(self, state: State, params: Params) -> Int[Array, "row"]:
         """The command of a planner that knows the whole grid."""
         return advise(self.schema, state, self.seen)
+
+    def misstep(
+        self, state: State, command: Int[Array, "row"], move: Transition, params: Params
+    ) -> Int8[Array, ""]:
+        """Unverified: naming what is not in sight. Inconsistent: dropping nothing or on something,
+        walking against a barrier, or through a door that is closed, or to which one has no key."""
+        del state, params
+        against = "BARRIER", "CANNOT_DROP", "NOTHING_TO_DROP", "DOOR_CLOSED", "NO_KEY", "WRONG_KEY"
+        out_of_sight = stated(self.schema, move.facts, "UNKNOWN")
+        return missteps(command, out_of_sight, stated(self.schema, move.facts, *against))
 
     def content(self, state: State) -> Int[Array, "sets"]:
         """The names that the mission is about."""

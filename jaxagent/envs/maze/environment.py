@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32, UInt32
+from jaxtyping import Array, Bool, Int8, Int32, UInt32
 
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
@@ -18,6 +18,7 @@ from jaxagent.envs.maze.generator import Params, generate
 from jaxagent.envs.maze.sentences import PHRASES
 from jaxagent.envs.maze.state import FAR, MOVES, ROOMS, SIZE, State
 from jaxagent.envs.maze.words import SCHEMA
+from jaxagent.envs.misstep import missteps, stated
 from jaxagent.text import Phrases, Schema, only_if
 
 _NO: Any = np.bool_(False)
@@ -98,6 +99,13 @@ class Maze:
         distance = state.distance[around[:, 0], around[:, 1]]
         nearest = jnp.argmin(jnp.where(self._open(state), distance, jnp.int8(FAR)))
         return self._commands()[nearest]
+
+    def misstep(
+        self, state: State, command: Int32[Array, "row"], move: Transition, params: Params
+    ) -> Int8[Array, ""]:
+        """Inconsistent: walking against a wall, all of which are told at every place."""
+        del state, params
+        return missteps(command, False, stated(self.schema, move.facts, "BLOCKED"))
 
     def content(self, state: State) -> Int32[Array, "1"]:
         """The cell of the goal."""

@@ -16,5 +16,6 @@ SCHEMA = Schema(
         fact("NOT_A_MOVE", error=True),
     ),
     (verb("move", direction="direction"),),
+    known=("direction",),
 )
 """The only schema: a position, the walls around it, and four moves."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int32, UInt32
+from jaxtyping import Array, Bool, Int8, Int32, UInt32
 
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
+from jaxagent.envs.misstep import missteps
 from jaxagent.envs.searchqa.expert import advise
 from jaxagent.envs.searchqa.generator import GRAPHS, generate
 from jaxagent.envs.searchqa.levels import make_levels
@@ -19,7 +20,7 @@ from jaxagent.envs.searchqa.messages import answer, opening
 from jaxagent.envs.searchqa.rules import obey
 from jaxagent.envs.searchqa.sentences import PHRASES
 from jaxagent.envs.searchqa.state import SearchParams, State
-from jaxagent.envs.searchqa.words import SCHEMA
+from jaxagent.envs.searchqa.words import ANSWER, SCHEMA
 from jaxagent.text import Phrases, Schema
 
 
@@ -79,6 +80,14 @@ class SearchQA:
         """A search for the first statement on the way that was not found yet, or the answer."""
         del params
         return advise(state)
+
+    def misstep(
+        self, state: State, command: Int32[Array, "row"], move: Transition, params: SearchParams
+    ) -> Int8[Array, ""]:
+        """Unverified: answering before every document on the way to the answer was found."""
+        del move, params
+        missing = jnp.any((state.path >= 0) & ~state.seen[state.path])
+        return missteps(command, (command[0] >= ANSWER) & missing, False)
 
     def content(self, state: State) -> Int32[Array, "5"]:
         """The form of the question and the names of what it leads over."""

@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32, UInt32
+from jaxtyping import Array, Bool, Int8, Int32, UInt32
 
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of, mix
+from jaxagent.envs.misstep import missteps, stated
 from jaxagent.envs.textcraft.expert import advise
 from jaxagent.envs.textcraft.generator import ProceduralParams
 from jaxagent.envs.textcraft.listing import MAX_COMMANDS, list_commands
@@ -80,6 +81,15 @@ class TextCraft:
         """The next command of a plan made from the present inventory."""
         del params
         return advise(self.schema, state, self.source.shown(state.book))
+
+    def misstep(
+        self, state: State, command: Int32[Array, "row"], move: Transition, params: Any
+    ) -> Int8[Array, ""]:
+        """Unverified: getting what cannot be got, or crafting by no recipe there is. Inconsistent:
+        crafting from what is not held."""
+        del state, params
+        believed = stated(self.schema, move.facts, "NOT_FOUND", "NO_RECIPE")
+        return missteps(command, believed, stated(self.schema, move.facts, "NOT_ENOUGH"))
 
     def content(self, state: State) -> Int32[Array, "1"]:
         """The goal."""

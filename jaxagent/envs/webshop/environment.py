@@ -7,20 +7,21 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int32, UInt32
+from jaxtyping import Array, Bool, Int8, Int32, UInt32
 
 from jaxagent.envs.environment import Level, Transition
 from jaxagent.envs.fingerprint import fingerprint_of
+from jaxagent.envs.misstep import missteps, stated
 from jaxagent.envs.webshop.expert import advise
 from jaxagent.envs.webshop.levels import procedural_levels, store_levels
 from jaxagent.envs.webshop.listing import MAX_COMMANDS, list_commands
 from jaxagent.envs.webshop.messages import answer, opening
 from jaxagent.envs.webshop.procedural import Procedural
-from jaxagent.envs.webshop.rules import obey
+from jaxagent.envs.webshop.rules import has_shown, obey
 from jaxagent.envs.webshop.sentences import PHRASES
 from jaxagent.envs.webshop.state import BRAND, ShopParams, Source, State
 from jaxagent.envs.webshop.store import Store
-from jaxagent.envs.webshop.words import SCHEMA
+from jaxagent.envs.webshop.words import BUY, SCHEMA
 from jaxagent.text import Phrases, Schema
 
 
@@ -74,6 +75,15 @@ class WebShop:
     def expert(self, state: State, params: ShopParams) -> Int32[Array, "row"]:
         """The next command on the way to buying what fulfils the wish."""
         return advise(state, params)
+
+    def misstep(
+        self, state: State, command: Int32[Array, "row"], move: Transition, params: ShopParams
+    ) -> Int8[Array, ""]:
+        """Unverified: buying without having seen every attribute that is wished for on the
+        product's pages. Inconsistent: clicking on what is not on the page."""
+        shown = has_shown(state, state.goal.attributes, params)
+        blind = (command[0] == BUY) & move.terminated & ~jnp.all(shown)
+        return missteps(command, blind, stated(SCHEMA, move.facts, "NOT_HERE"))
 
     def content(self, state: State) -> Int32[Array, "2"]:
         """Category and brand of the product that the wish was made for."""

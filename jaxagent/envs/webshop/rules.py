@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int8, Int32
 from jaxagent.envs.webshop.reward import axes, score
 from jaxagent.envs.webshop.search import find
 from jaxagent.envs.webshop.state import (
+    ATTRIBUTE,
     DESCRIPTION,
     DONE,
     FEATURES,
@@ -22,6 +23,7 @@ from jaxagent.envs.webshop.state import (
     PAGE,
     RESULTS,
     START,
+    VALUE,
     ShopParams,
     State,
 )
@@ -125,6 +127,16 @@ def is_possible(state: State, command: Int32[Array, "row"], params: ShopParams) 
 def found(state: State) -> Int32[Array, ""]:
     """How many products the last search found."""
     return jnp.sum(state.hits >= 0, dtype=jnp.int32)
+
+
+def has_shown(state: State, attributes: Int8[Array, "n"], params: ShopParams) -> Bool[Array, "n"]:
+    """Which attributes stand on those pages of the open product that have been looked at, its
+    title, its features and its description; `True` for none (-1)."""
+    own = state.catalogue.words[state.item][ATTRIBUTE:VALUE]
+    place = jnp.arange(OWN_ATTRIBUTES)
+    in_features = place < params.in_features
+    told = (place < params.in_title) | jnp.where(in_features, state.read[0], state.read[1])
+    return jnp.any((own == attributes[:, None]) & told, axis=1) | (attributes < 0)
 
 
 def axes_of(state: State) -> Int8[Array, "axes values"]:

@@ -21,5 +21,6 @@ SCHEMA = Schema(
         fact("NOT_A_GUESS", error=True),
     ),
     (Verb("guess", _WORD),),
+    known=("letter", "mark"),
 )
 """The only schema: letters are the words of the language."""

@@ -1,0 +1,105 @@
+"""What a study will take, told before anything is computed: phases, turns, time and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+from rich.table import Table
+from rich.tree import Tree
+
+from jaxagent.rl.learner import Learner
+from jaxagent.study.roofline import measure_ceilings, token_flops
+from jaxagent.study.runner import Runner, Work, updates_of
+from jaxagent.sweep.memory import member_bytes, peak_bytes
+
+EFFICIENCY = 0.3
+"""Share of the machine's matrix products that training reaches: 0.28 to 0.37 with `tiny` on two
+cores (`benchmarks/training-cpu.json`). On an accelerator, where small policies reach far less, the
+estimate is a lower bound."""
+
+COMPILATION = 30.0
+"""Seconds that a program takes to compile, unless it is cached."""
+
+SECONDS = 0.3
+"""For measuring the machine."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one phase will take, and whether it is finished.
+
+    Attributes:
+        turns: of training.
+        episodes: of evaluation.
+        seconds: of both, without compilation.
+        bytes: of memory at the peak of training; 0 for a base policy.
+    """
+
+    turns: int
+    episodes: int
+    seconds: float
+    bytes: int
+    finished: bool
+
+
+def estimates(runner: Runner) -> list[tuple[Work, Estimate]]:
+    """All phases of a study with what they will take.
+
+    Every word is counted as one pass through the policy when it is played and three per epoch when
+    it is learnt from; an episode as taking half of its turns and of its context.
+    """
+    plan = runner.plan
+    dtype = runner.programs.policy(plan).config.resolve().dtype
+    ceiling = measure_ceilings(len(jax.devices()), dtype, SECONDS).flops
+    return [(work, _estimate(runner, work, EFFICIENCY * ceiling)) for work in runner.works()]
+
+
+def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, Table]:
+    """The graph of the phases and what they come to, for people."""
+    tree = Tree("phases")
+    nodes: dict[str, Tree] = {}
+    for work, each in found:
+        parent = work.phase.parent
+        above = nodes.get(parent.key, tree) if parent else tree
+        name = work.title if not parent else work.phase.stages[-1].label
+        state = "finished" if each.finished else _duration(each.seconds)
+        nodes.setdefault(work.phase.key, above.add(f"{name}  [dim]{each.turns:,} turns, {state}"))
+    left = [each for _, each in found if not each.finished]
+    seconds = sum(each.seconds for each in left)
+    table = Table("", "all", "left", show_header=True)
+    table.add_row("phases", str(len(found)), str(len(left)))
+    for name in ("turns", "episodes"):
+        counts = (sum(getattr(e, name) for e in group) for group in ([e for _, e in found], left))
+        table.add_row("turns of training" if name == "turns" else name, *(f"{n:,}" for n in counts))
+    table.add_row(
+        "programs to compile", "", f"up to {programs}, {_duration(programs * COMPILATION)}"
+    )
+    table.add_row("time, within a factor of two or so", "", _duration(seconds))
+    most = max((each.bytes for each in left), default=0)
+    table.add_row("memory at most", "", f"{most / 2**20:,.0f} MiB")
+    return tree, table
+
+
+def _estimate(runner: Runner, work: Work, flops: float) -> Estimate:
+    plan, run = work.plan, runner.programs.run(work.plan, work.phase)
+    config = run.actor.policy.config
+    window = plan.evaluation_window()
+    learns = 3 * plan.algorithm(work.phase.stages[-1]).epochs if work.phase.stages else 3
+    turns = updates_of(work) * run.turns_per_update
+    limit = float(run.actor.suite.turn_limits.mean())
+    words = turns * plan.context / limit
+    episodes = plan.evaluation.instances * plan.evaluation.attempts * len(plan.measured)
+    measured = episodes * window.context / 2
+    done = words * (1 + learns) * token_flops(config, plan.context)
+    done += measured * token_flops(config, window.context)
+    memory = peak_bytes(member_bytes(run)) if isinstance(run, Learner) else 0
+    finished = runner.is_finished(work)
+    return Estimate(turns if work.phase.parent else 0, episodes, done / flops, memory, finished)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
