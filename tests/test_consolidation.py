@@ -9,11 +9,12 @@ import pytest
 from probes import PROBES
 
 from jaxagent.envs import make_suite
-from jaxagent.models import ModelConfig, Policy, log_prob
+from jaxagent.models import ModelConfig, Policy, kl, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.consolidation import Memory, average, drift, importance, remember
 from jaxagent.rl.curriculum import single
+from jaxagent.rl.divergence import divergence
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.text import ACT
@@ -37,6 +38,16 @@ def test_drift_is_the_weighted_square():
     np.testing.assert_array_equal(later.params["w"], 0.0)
 
 
+def first_logits(actor, params):
+    """Of the first word of the first instance."""
+    opening = actor.suite.reset(jax.random.key(0), jnp.int32(0))[1]
+    tokens = jnp.append(opening.tokens, 0).at[opening.length].set(ACT)
+    here = jnp.arange(len(tokens))
+    segments = jnp.where(here <= opening.length, 0, -1)
+    hidden = actor.policy.encode(params, tokens, here, segments, opening.length[None])
+    return actor.logits(params, hidden, jnp.zeros(1, jnp.int32))
+
+
 def test_importance_is_the_fisher_information_of_one_word():
     """A policy that says one word: the exact expectation over all words is at hand."""
     suite = make_suite(["one-action/easy"], PROBES)
@@ -49,25 +60,30 @@ def test_importance_is_the_fisher_information_of_one_word():
     params = policy.init(jax.random.key(3))
     plan = single(suite, "one-action/easy")
     found = importance(learner, params, plan, jax.random.key(0), updates=16)
-    opening = suite.reset(jax.random.key(0), jnp.int32(0))[1]
-    pool = jax.tree.map(lambda x: x[None], opening)
-
-    def logits(params):
-        tokens = jnp.append(pool.tokens[0], 0).at[pool.length[0]].set(ACT)
-        size = len(tokens)
-        here = jnp.arange(size)
-        segments = jnp.where(here <= pool.length[0], 0, -1)
-        hidden = policy.encode(params, tokens, here, segments, pool.length[:1])
-        return actor.logits(params, hidden, jnp.zeros(1, jnp.int32))
-
     words = len(actor.words)
-    each = jax.vmap(jax.grad(lambda p, w: log_prob(logits(p), w[None])[0]), (None, 0))(
-        params, jnp.arange(words)
-    )
-    chances = jax.nn.softmax(logits(params)[0])
+    score = jax.grad(lambda p, w: log_prob(first_logits(actor, p), w[None])[0])
+    each = jax.vmap(score, (None, 0))(params, jnp.arange(words))
+    chances = jax.nn.softmax(first_logits(actor, params)[0])
     exact = jax.tree.map(lambda g: jnp.tensordot(chances, jnp.square(g), 1), each)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
         np.testing.assert_allclose(jnp.sum(a), jnp.sum(b), rtol=0.15, atol=1e-6)
+
+
+def test_divergence_is_the_exact_one_where_the_policy_goes():
+    suite = make_suite(["one-action/easy"], PROBES)
+    policy = Policy(
+        ModelConfig(width=8, layers=1, heads=1, hidden=8), len(suite.language.vocabulary)
+    )
+    actor = Actor(policy, suite)
+    learner = Learner(actor, Window(64, 1, 16, action_tokens=1), Algorithm(minibatch=16))
+    params, base = policy.init(jax.random.key(3)), policy.init(jax.random.key(4))
+    params = jax.tree.map(lambda x: 3 * x, params)
+    plan = single(suite, "one-action/easy")
+    found = divergence(learner, params, base, plan, jax.random.key(0))
+    exact = kl(first_logits(actor, params), first_logits(actor, base))
+    assert exact[0] > 1e-4
+    np.testing.assert_allclose(found, exact[0], rtol=1e-4)
+    assert divergence(learner, base, base, plan, jax.random.key(0)) == 0.0
 
 
 def test_consolidation_holds_what_matters(learner):

@@ -15,6 +15,7 @@ from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.consolidation import Memory, importance, remember
 from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
 from jaxagent.rl.devices import devices_for
+from jaxagent.rl.divergence import divergence
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner
@@ -110,6 +111,17 @@ class Programs:
         state = run.start(params, key, plan.updates_of(stage), memory=memory)
         curriculum = mixture(run.actor.suite, played_tasks(phase.stages))
         return run, state, plan.hyper(stage), adaptive(curriculum, stage.rule or plan.train.rule)
+
+    def divergences(
+        self, plan: StudyPlan, phase: Phase, params: Params, base: Params
+    ) -> dict[str, float]:
+        """KL of a policy from the base in nats per word, on each task of the phase's last stage."""
+        learner, found = self.learner(plan, phase), {}
+        for number, task in enumerate(phase.stages[-1].tasks):
+            key = jax.random.fold_in(jax.random.fold_in(phase.random, 2), number)
+            curriculum = mixture(learner.actor.suite, [task])
+            found[task] = float(divergence(learner, params, base, curriculum, key))
+        return found
 
     def call_once(self, plan: StudyPlan, phase: Phase) -> None:
         """Compiles what trains a phase."""

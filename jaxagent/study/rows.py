@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,16 @@ def task_rows(task: Task, measured: Sequence[Measurement], turns: int) -> list[V
     return [
         {**_columns(task), "split": task.split, "turns": turns, **dataclasses.asdict(each)}
         for each in measured
+    ]
+
+
+def kl_rows(tasks: Sequence[Task], moved: dict[str, float], turns: int) -> list[Values]:
+    """The columns of how far the policy has moved from the base on each task, in nats per word."""
+    values = {"metric": "kl_base", "low": math.nan, "high": math.nan, "episodes": 0}
+    return [
+        {**_columns(task), **values, "split": task.split, "turns": turns, "value": moved[str(task)]}
+        for task in tasks
+        if str(task) in moved
     ]
 
 

@@ -22,7 +22,7 @@ from jaxagent.study.measurement import batches, measurements, play_tasks
 from jaxagent.study.phase import Phase, evaluation_key, phases
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.programs import Programs
-from jaxagent.study.rows import curve_rows, place_of, task_rows
+from jaxagent.study.rows import curve_rows, kl_rows, place_of, task_rows
 from jaxagent.study.training import Log, Metrics, train
 from jaxagent.study.transcript import transcript
 
@@ -124,7 +124,9 @@ class Runner:
 
     def _finish(self, work: Work) -> None:
         self._train(work)
-        rows, transcripts, attempts = self._measure(work, self.policy_behind(work.phase))
+        params = self.policy_behind(work.phase)
+        rows, transcripts, attempts = self._measure(work, params)
+        rows += self._moved(work, params)
         content = {"rows": rows, "transcripts": transcripts, "attempts": attempts}
         write_json(self._measured(work), content)
 
@@ -173,6 +175,17 @@ class Runner:
             attempts[name] = outcome.success.sum(axis=1).tolist()
             rows += task_rows(task, measurements(name, outcome), self._turns(work))
         return rows, transcripts, attempts
+
+    def _moved(self, work: Work, params: Params) -> list[dict[str, Any]]:
+        """Rows of the divergence from the base policy on the tasks just trained on."""
+        root = work.phase
+        while root.parent is not None:
+            root = root.parent
+        if root is work.phase:
+            return []
+        base = self.policy_behind(root)
+        moved = self.programs.divergences(work.plan, work.phase, params, base)
+        return kl_rows(self.programs.suite(work.phase.suite).tasks, moved, self._turns(work))
 
     def _turns(self, work: Work) -> int:
         """Turns of training that the phase takes."""
