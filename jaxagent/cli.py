@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import io
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from jaxagent.study.arguments import names_and_options, parse
 from jaxagent.study.plan import StudyPlan
 
 USAGE_ERROR, STOPPED = 2, 75
@@ -270,11 +269,11 @@ def _parse(command: str, arguments: list[str]) -> list[Any]:
     if command in _PLANNED:
         from jaxagent.study.config import load_plan
 
-        names, arguments = _names(arguments)
+        names, arguments = names_and_options(arguments)
         if len(names) > 1:
             raise ValueError(f"plans {names}: expected one")
         default = kind(load_plan([*names, _PLANNED[command]][0]))
-    return [_checked(kind, command, arguments, default)]
+    return [parse(kind, command, arguments, default)]
 
 
 def _parse_studies(arguments: list[str], helps: bool) -> list[Study]:
@@ -284,44 +283,18 @@ def _parse_studies(arguments: list[str], helps: bool) -> list[Study]:
     preset = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     preset.add_argument("--preset", default=Study.preset)
     given = preset.parse_known_args(arguments)[0].preset
-    names, options = _names(arguments)
+    names, options = names_and_options(arguments)
     if helps:
         names, options = ["run", "quickstart"], ["--help"]
     if names[:1] != ["run"] or len(names) < 2:
         raise ValueError(f"study {' '.join(names)!r}: expected study run PLAN [PLAN …] [options]")
     plans = [load_plan(name, given) for name in names[1:]]
-    found: list[Study] = [_checked(Study, "study run PLAN", options, Study(p)) for p in plans]
+    found: list[Study] = [parse(Study, "study run PLAN", options, Study(p)) for p in plans]
     if len(found) == 1:
         return found
     folder = Path(found[0].out or "runs")
     store = found[0].store or str(folder / "phases")
     return [dataclasses.replace(s, out=str(folder / s.plan.name), store=store) for s in found]
-
-
-def _names(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The names that arguments begin with, and the options behind them."""
-    count = next((i for i, each in enumerate(arguments) if each.startswith("-")), len(arguments))
-    return arguments[:count], arguments[count:]
-
-
-def _checked(kind: type[Any], command: str, arguments: list[str], default: Any) -> Any:
-    """What the arguments say, or an exit with one line about what is wrong with them."""
-    output, errors = io.StringIO(), io.StringIO()
-    try:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            return _tyro(kind, command, arguments, default)
-    except SystemExit as stop:
-        if stop.code == 0:
-            print(output.getvalue(), end="")
-            raise
-        _fail(USAGE_ERROR, _one_line(errors.getvalue()))
-
-
-def _tyro(kind: type[Any], command: str, arguments: list[str], default: Any) -> Any:
-    prog = f"jaxagent {command}"
-    if default is tyro.MISSING:
-        return tyro.cli(kind, args=arguments, prog=prog, description=kind.__doc__)
-    return tyro.cli(kind, args=arguments, prog=prog, description=kind.__doc__, default=default)
 
 
 def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> None:
@@ -406,13 +379,6 @@ def _is_ours(error: BaseException) -> bool:
         trace = trace.tb_next
     here = str(Path(__file__).resolve().parent)
     return trace is not None and trace.tb_frame.f_code.co_filename.startswith(here)
-
-
-def _one_line(text: str) -> str:
-    """A boxed message of several lines as one line."""
-    text = re.sub(r"-{5,}|[─│╭╮╰╯]", " ", text)
-    parts = [" ".join(line.split()) for line in text.splitlines()]
-    return "; ".join(dict.fromkeys(part for part in parts if part))
 
 
 def _fail(code: int, message: str) -> None:

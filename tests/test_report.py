@@ -146,8 +146,10 @@ TRANSCRIPTS = {
     "textcraft": {"textcraft/easy": "> craft 4 oak planks"},
 }
 HEADINGS = (
+    "Which findings hold here?",
     "Transfer",
     "Held-in and held-out",
+    "Difficulty",
     "Forgetting",
     "Shift of words and interface",
     "Learning curves",
@@ -227,7 +229,8 @@ def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
     rows = [r for r in sample() if r.is_held_out and r.metric == "success" and "+" not in r.task]
     rows = [r for r in rows if r.stage < 2]
     found = Reader(built(tmp_path, rows)).headings
-    assert found == ["Transfer", "Held-in and held-out", "How the intervals were computed"]
+    told = ["Which findings hold here?", "Transfer", "Held-in and held-out", "Difficulty"]
+    assert found == [*told, "How the intervals were computed"]
 
 
 @pytest.mark.parametrize(

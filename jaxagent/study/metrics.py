@@ -23,6 +23,7 @@ from jaxagent.study.scores import (
     prefixes,
     stages,
 )
+from jaxagent.study.stage import STEP
 from jaxagent.study.statistics import MISSING, Estimate
 from jaxagent.study.table import Row
 
@@ -95,6 +96,50 @@ def average_deltas(table: Scores) -> tuple[int, Estimate, Estimate]:
         return 0, MISSING, MISSING
     inside, outside = np.mean(weights, axis=0)
     return len(weights), contrast(table, inside), contrast(table, outside)
+
+
+def overall(table: Scores, phase: str) -> Estimate:
+    """Mean score of a phase over the plain tasks, every environment counting once."""
+    if phase not in table.phases:
+        return MISSING
+    return contrast(table, macro_mean(table, phase, tuple(dict.fromkeys(table.environments))))
+
+
+def normalised_transfer(
+    table: Scores,
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[Estimate, ...], ...]]:
+    """T[i, j] / T[j, j] for the phases that trained on one environment in one stage: the gain on
+    each environment's plain tasks as a share of what its own training gains there.
+
+    The interval is that of `T[i, j] - r T[j, j]` over T[j, j], r being the ratio (delta method).
+
+    Returns:
+        The phases, their environments, and the shares `[phases][environments]`.
+    """
+    single = {
+        stages(table, phase)[0][0]: phase
+        for phase in reversed(table.phases)
+        if len(stages(table, phase)) == 1 and len(stages(table, phase)[0]) == 1
+    }
+    names = tuple(name for name in dict.fromkeys(table.environments) if name in single)
+    if BASE not in table.phases:
+        names = ()
+
+    def gained(phase: str, name: str) -> Weights:
+        return macro_mean(table, phase, [name]) - macro_mean(table, BASE, [name])
+
+    def share(phase: str, name: str) -> Estimate:
+        own = contrast(table, gained(single[name], name))
+        other = contrast(table, gained(phase, name))
+        if phase == single[name] or not own.excludes_zero or not other.measured:
+            return MISSING
+        ratio = other.value / own.value
+        spread = contrast(table, gained(phase, name) - ratio * gained(single[name], name))
+        ends = sorted(ratio + end / own.value for end in (spread.low, spread.high))
+        return Estimate(ratio, ends[0], ends[1], spread.kind, spread.count)
+
+    rows = tuple(tuple(share(single[own], name) for name in names) for own in names)
+    return tuple(single[name] for name in names), names, rows
 
 
 @dataclass(frozen=True)
@@ -171,6 +216,37 @@ def continual(table: Scores, phase: str) -> Continual | None:
     return Continual(
         phase, *(contrast(table, weights) for weights in (accuracy, backward, forward))
     )
+
+
+def forward_transfer(rows: Sequence[Row], phase: str) -> Estimate:
+    """How much sooner the last stage of a sequence was learnt than in the phase that trained on
+    nothing else: (AUC - AUC') / (1 - AUC'), AUC being the mean success over the stage (Wołczyk et
+    al. 2021, arXiv 2105.10919, section 4.3); over the seeds that have both."""
+    alone = phase.split(STEP)[-1].partition(" @ ")[0]
+    curves = [_areas(rows, name) for name in (phase, alone)]
+    seeds = sorted(set(curves[0]) & set(curves[1]))
+    values = [
+        (curves[0][seed] - curves[1][seed]) / (1 - curves[1][seed])
+        for seed in seeds
+        if curves[1][seed] < 1
+    ]
+    unknown = [np.nan] * len(values)
+    return statistics.over_seeds(values, unknown, unknown) if values else MISSING
+
+
+def _areas(rows: Sequence[Row], phase: str) -> dict[int, float]:
+    """Seed -> mean success over a phase's turns; every row tells of the turns since the one
+    before."""
+    groups: dict[int, dict[int, list[float]]] = {}
+    for row in rows:
+        if (row.phase, row.split, row.metric) == (phase, "train", "success"):
+            groups.setdefault(row.seed, {}).setdefault(row.turns, []).append(row.value)
+    areas = {}
+    for seed, points in groups.items():
+        turns = sorted(points)
+        lengths = np.diff([0, *turns])
+        areas[seed] = float(np.average([np.mean(points[t]) for t in turns], weights=lengths))
+    return areas
 
 
 @dataclass(frozen=True)

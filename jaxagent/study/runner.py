@@ -240,7 +240,7 @@ class Runner:
         """Writes the table and the transcripts of all finished phases of the study."""
         rows: list[table.Row] = []
         transcripts: dict[str, dict[str, str]] = {}
-        attempts: dict[str, dict[str, list[int]]] = {}
+        attempts: dict[str, dict[str, dict[str, Any]]] = {}
         for work in self.works():
             if not self.is_finished(work):
                 continue
@@ -252,7 +252,8 @@ class Runner:
                 rows += [table.Row(**place, **row) for row in curve_rows(suite.tasks, log)]
             name = f"{work.variant}: {work.phase.name}".removeprefix(": ")
             transcripts.setdefault(name, content["transcripts"])
-            attempts[f"{name}, seed {work.phase.seed}"] = content["attempts"]
+            seeds = attempts.setdefault(work.variant, {}).setdefault(work.phase.name, {})
+            seeds[str(work.phase.seed)] = content["attempts"]
         table.write(self.folder / "results.csv", rows)
         write_json(self.folder / "transcripts.json", transcripts)
         write_json(self.folder / "attempts.json", attempts)

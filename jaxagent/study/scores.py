@@ -7,13 +7,14 @@ table of weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxagent.study import statistics
+from jaxagent.study.crossed import crossed_sum
 from jaxagent.study.stage import STEP, trained_tasks
 from jaxagent.study.statistics import MISSING, Estimate
 from jaxagent.study.table import Row
@@ -28,7 +29,8 @@ class Scores:
 
     Phases are ordered by stage, tasks by environment, both otherwise as they first appear;
     `environments` holds the environment of each task, `trained` the tasks of every stage of each
-    phase.
+    phase. `shares` holds the share of successful attempts at every instance by phase, task and
+    seed, where it is known.
     """
 
     phases: tuple[str, ...]
@@ -39,14 +41,29 @@ class Scores:
     value: Float[np.ndarray, "phases tasks seeds"]
     low: Float[np.ndarray, "phases tasks seeds"]
     high: Float[np.ndarray, "phases tasks seeds"]
+    shares: Mapping[tuple[str, str, int], Float[np.ndarray, " instances"]] = field(
+        default_factory=dict
+    )
 
 
 Weights = Float[np.ndarray, "phases tasks"]
 
 
-def scores(rows: Iterable[Row], metric: str = "success") -> Scores:
+Attempts = Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]
+"""Phase -> seed as text -> task -> successful attempts at every instance, as in `attempts.json`."""
+
+
+def scores(
+    rows: Iterable[Row], metric: str = "success", attempts: Attempts | None = None
+) -> Scores:
     """Collects one metric of held-out instances; where a task was measured several times in a
-    phase, the one with the most training counts."""
+    phase, the one with the most training counts.
+
+    Args:
+        rows: of the table, those of one variant.
+        metric: which.
+        attempts: at every instance, for the intervals of `success`.
+    """
     rows = [row for row in rows if row.metric == metric and row.is_held_out]
     phases = sorted(dict.fromkeys(row.phase for row in rows), key=_stage_of(rows))
     environment = {row.task: row.environment for row in rows}
@@ -65,18 +82,39 @@ def scores(rows: Iterable[Row], metric: str = "success") -> Scores:
         tuple(environment[task] for task in tasks),
         tuple(seeds),
         *table,
+        shares=_shares(rows, attempts or {}) if metric == "success" else {},
     )
+
+
+def _shares(
+    rows: Iterable[Row], attempts: Attempts
+) -> dict[tuple[str, str, int], Float[np.ndarray, " instances"]]:
+    found = {}
+    for row in rows:
+        counts = attempts.get(row.phase, {}).get(str(row.seed), {}).get(row.task)
+        if counts:
+            each = row.episodes / len(counts)
+            found[row.phase, row.task, row.seed] = np.asarray(counts, float) / each
+    return found
 
 
 def contrast(table: Scores, weights: Weights) -> Estimate:
     """Σ weights·R as one estimate, seed by seed, so that differences are paired within a seed.
 
-    Only seeds with every cell of non-zero weight count. A base measured under one seed alone is
-    shared by all, as a fixed point of comparison. Three seeds or more: median and bootstrap over
-    seeds of the weighted sum. Fewer: mean over seeds, and the evaluation intervals of the cells,
-    taken as independent (see `statistics.over_seeds`).
+    Only seeds with every cell of non-zero weight count. Where the shares of success at every
+    instance are known, seeds and instances are crossed, and phases are paired on instances
+    (`jaxagent.study.crossed`). Else a base measured under one seed alone is shared by all, as a
+    fixed point of comparison. Three seeds or more: median and bootstrap over seeds of the weighted
+    sum. Fewer: mean over seeds, and the evaluation intervals of the cells, taken as independent
+    (see `statistics.over_seeds`).
     """
     used = weights != 0
+    found = crossed_sum(_paired(table, weights))
+    if found.measured:
+        inside = bool((weights >= 0).all())
+        return (
+            replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0)) if inside else found
+        )
     cells = np.stack([table.value, table.low, table.high])[:, used]
     shared = _measured_once(cells[0]) & _in_base(table)[used]
     shared &= ~shared.all()
@@ -95,6 +133,26 @@ def contrast(table: Scores, weights: Weights) -> Estimate:
         statistics.OVER_EPISODES,
         count,
     )
+
+
+def _paired(table: Scores, weights: Weights) -> list[Float[np.ndarray, "seeds instances"]]:
+    """Σ weights·shares of every task, [seeds, instances]; nothing where any is not known."""
+    used = [
+        (phase, task, weights[i, j])
+        for i, phase in enumerate(table.phases)
+        for j, task in enumerate(table.tasks)
+        if weights[i, j]
+    ]
+    seeds = [
+        s for s in table.seeds if all((phase, task, s) in table.shares for phase, task, _ in used)
+    ]
+    sums: dict[str, np.ndarray] = {}
+    for phase, task, weight in used:
+        if not seeds:
+            return []
+        part = weight * np.stack([table.shares[phase, task, seed] for seed in seeds])
+        sums[task] = sums[task] + part if task in sums else part
+    return list(sums.values())
 
 
 def mean_of(table: Scores, phase: str, tasks: Iterable[str]) -> Weights:

@@ -1,15 +1,24 @@
-"""The tables of a report, as HTML, and the one that ends a run, in the terminal."""
+"""The tables of a report, and the one that ends a run, in the terminal."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from jaxagent.study import metrics
-from jaxagent.study.scores import BASE, Scores, scores, stages
+from jaxagent.study.grid import (
+    NOTHING,
+    Column,
+    Grid,
+    cell,
+    interval,
+    number,
+    row_of,
+    table_of,
+)
+from jaxagent.study.scores import BASE, Scores, contrast, mean_of, plain_tasks, scores, stages
 from jaxagent.study.statistics import MISSING, Estimate
 from jaxagent.study.table import Row
 
@@ -17,7 +26,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _RATES = ("success", "invalid", "pass@", "failure:")
-NOTHING = "–"
 
 
 def is_rate(metric: str) -> bool:
@@ -25,44 +33,9 @@ def is_rate(metric: str) -> bool:
     return metric.startswith(_RATES)
 
 
-def number(value: float, *, rate: bool = True, sign: bool = False) -> str:
-    """A value in the units of the report: rates in percent with one decimal, others with three
-    digits."""
-    if not math.isfinite(value):
-        return NOTHING
-    text = (
-        f"{100 * value:+.1f}"
-        if rate
-        else f"{value:+.3g}"
-        if abs(value) < 1000
-        else f"{value:+,.0f}"
-    )
-    text = text if sign else text.removeprefix("+")
-    return ("0.0" if text.strip("+-") == "0.0" else text).replace("-", "−")
-
-
-def interval(estimate: Estimate, *, rate: bool = True, sign: bool = False) -> str:
-    """The bounds of an estimate, as 28.2–32.0, or with signs as −1.2 to +3.4."""
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
-        return "no interval"
-    low, high = (number(x, rate=rate, sign=sign) for x in (estimate.low, estimate.high))
-    return f"{low} to {high}" if sign or estimate.low < 0 else f"{low}–{high}"
-
-
 def short_task(task: str, environment: str) -> str:
     """The part of a task's name after its environment."""
     return task.removeprefix(f"{environment}/")
-
-
-def cell(estimate: Estimate, *, rate: bool = True, sign: bool = False) -> str:
-    """A table cell: the value and its interval beneath."""
-    if not estimate.measured:
-        return f'<td class="none">{NOTHING}</td>'
-    strong = ' class="sure"' if sign and estimate.excludes_zero else ""
-    value = number(estimate.value, rate=rate, sign=sign)
-    return (
-        f"<td{strong}><b>{value}</b><small>{interval(estimate, rate=rate, sign=sign)}</small></td>"
-    )
 
 
 def heat_map(table: Scores) -> str:
@@ -72,21 +45,38 @@ def heat_map(table: Scores) -> str:
         max((abs(g.value) for row in matrix.gain for g in row if g.measured), default=1.0) or 1.0
     )
     rows = [_heat_row(table, matrix, index, widest) for index in range(len(matrix.phases))]
-    return _table(_task_header(table), rows, "heat")
+    return table_of(_task_header(table), rows, "heat")
 
 
-def metric_table(table: Scores, metric: str) -> str:
-    """Phases × tasks of any metric, each value with its interval."""
+def score_grid(table: Scores, metric: str = "success") -> Grid:
+    """Phases × tasks of any metric."""
     matrix = metrics.transfer(table)
-    rate = is_rate(metric)
-    rows = [
-        _row(p, [cell(e, rate=rate) for e in row])
-        for p, row in zip(matrix.phases, matrix.score, strict=True)
-    ]
-    return _table(_task_header(table), rows)
+    columns = tuple(Column(task, is_rate(metric)) for task in table.tasks)
+    rows = zip(matrix.phases, matrix.score, strict=True)
+    return Grid(metric.replace(":", "-"), "phase", columns, tuple(rows))
 
 
-def delta_table(table: Scores) -> str:
+def gain_grid(table: Scores) -> Grid:
+    """Phases × tasks: gain over the base."""
+    matrix = metrics.transfer(table)
+    columns = tuple(Column(task, sign=True) for task in table.tasks)
+    rows = zip(matrix.phases, matrix.gain, strict=True)
+    return Grid("gain", "phase", columns, tuple(row for row in rows if row[0] != BASE))
+
+
+def normalised_grid(table: Scores) -> Grid | None:
+    """Gain of phases that trained on one environment, as a share of the gain that the phase of each
+    column's own environment has there; None without two such phases."""
+    phases, tasks, share = metrics.normalised_transfer(table)
+    if len(phases) < 2:
+        return None
+    columns = tuple(Column(task) for task in tasks)
+    return Grid(
+        "normalised-transfer", "trained on", columns, tuple(zip(phases, share, strict=True))
+    )
+
+
+def delta_grid(table: Scores) -> Grid:
     """Held-in, held-out and overall gain of every trained phase; with three seeds or more the
     robust summaries too."""
     found = [
@@ -95,86 +85,152 @@ def delta_table(table: Scores) -> str:
         if phase != BASE
     ]
     robust = any(summary.iqm.measured for _, summary in found)
-    names = ["held-in gain", "held-out gain", "overall gain"] + [
-        "IQM",
-        "P(better than base)",
-    ] * robust
+    names = ("held-in gain", "held-out gain", "overall gain")
+    columns = [Column(name, sign=True) for name in names]
+    columns += [Column("IQM"), Column("P(better than base)")] * robust
     rows = []
     for delta, summary in found:
-        cells = [cell(e, sign=True) for e in (delta.held_in, delta.held_out, delta.overall)]
-        cells += [cell(e) for e in (summary.iqm, summary.improvement)] if robust else []
-        rows.append(_row(delta.phase, cells))
-    return _table(_header(["phase", *names]), rows)
+        cells = (delta.held_in, delta.held_out, delta.overall)
+        rows.append((delta.phase, cells + (summary.iqm, summary.improvement) * robust))
+    return Grid("held-in-held-out", "phase", tuple(columns), tuple(rows))
 
 
-def forgetting_table(found: Sequence[metrics.Forgetting]) -> str:
+def difficulty_grids(table: Scores) -> list[Grid]:
+    """For every environment measured at several difficulties, what training on some of them did to
+    each: the gain over the base."""
+    grids = []
+    for environment in dict.fromkeys(table.environments):
+        tasks = plain_tasks(table, environment)
+        own = [p for p in table.phases if {n for s in stages(table, p) for n in s} == {environment}]
+        if len(tasks) < 2 or not own or BASE not in table.phases:
+            continue
+        columns = [Column(short_task(t, environment)) for t in tasks]
+        columns += [Column(f"{short_task(t, environment)} gain", sign=True) for t in tasks]
+        rows = []
+        for phase in (BASE, *own):
+            scored = tuple(contrast(table, mean_of(table, phase, [task])) for task in tasks)
+            gained = tuple(metrics.gain(table, phase, [task]) for task in tasks)
+            rows.append((phase, scored + gained))
+        grids.append(Grid(f"difficulty-{environment}", environment, tuple(columns), tuple(rows)))
+    return grids
+
+
+def forgetting_grid(found: Sequence[metrics.Forgetting]) -> Grid:
     """What every sequence lost on the tasks of its earlier stages."""
-    rows = [
-        _row(
-            f.phase,
-            [
-                f'<td class="text">{escape(f.task)}</td>',
-                cell(f.before),
-                cell(f.after),
-                cell(f.lost, sign=True),
-            ],
-        )
-        for f in found
-    ]
-    return _table(_header(["sequence", "task", "end of own stage", "end", "forgotten"]), rows)
+    columns = (
+        Column("task"),
+        Column("end of own stage"),
+        Column("end"),
+        Column("forgotten", sign=True),
+    )
+    rows = tuple((f.phase, (f.task, f.before, f.after, f.lost)) for f in found)
+    return Grid("forgetting", "sequence", columns, rows)
 
 
-def continual_table(table: Scores) -> str:
-    """ACC, BWT and FWT of every complete sequence; empty without one."""
+def continual_grid(table: Scores, rows: Sequence[Row]) -> Grid | None:
+    """ACC, BWT, FWT and the forward transfer of learning curves of every complete sequence; None
+    without one."""
     found = [
         c for c in (metrics.continual(table, phase) for phase in table.phases) if c is not None
     ]
-    rows = [
-        _row(c.phase, [cell(c.accuracy), cell(c.backward, sign=True), cell(c.forward, sign=True)])
+    if not found:
+        return None
+    columns = (
+        Column("ACC"),
+        Column("BWT", sign=True),
+        Column("FWT", sign=True),
+        Column("FT of the last stage", sign=True),
+    )
+    cells = (
+        (c.phase, (c.accuracy, c.backward, c.forward, metrics.forward_transfer(rows, c.phase)))
         for c in found
-    ]
-    return _table(_header(["sequence", "ACC", "BWT", "FWT"]), rows) if rows else ""
+    )
+    return Grid("continual", "sequence", columns, tuple(cells))
 
 
-def shift_table(table: Scores, shift: metrics.Shift) -> str:
+def shift_grid(table: Scores, shift: metrics.Shift) -> Grid | None:
     """How the gain of every trained phase on a plain task differs under each shift of it."""
     rows = [
-        _row(
-            p, [cell(metrics.carried(table, p, shift.plain, v), sign=True) for v in shift.variants]
-        )
+        (p, tuple(metrics.carried(table, p, shift.plain, v) for v in shift.variants))
         for p in table.phases
         if p != BASE
     ]
+    if BASE not in table.phases or not rows:
+        return None
     names = [variant.removeprefix(f"{shift.plain}+") for variant in shift.variants]
-    return _table(_header(["phase", *names]), rows) if BASE in table.phases and rows else ""
+    columns = tuple(Column(name, sign=True) for name in names)
+    return Grid(f"shift-{shift.plain.replace('/', '-')}", "phase", columns, tuple(rows))
+
+
+def failure_grids(rows: Sequence[Row]) -> list[Grid]:
+    """For every environment, the share of its plain tasks' episodes with each failure mode, of the
+    base and of the phases that trained on it last."""
+    modes = list(dict.fromkeys(r.metric for r in rows if r.metric.startswith("failure:")))
+    by_mode = {mode: scores(rows, mode) for mode in modes}
+    if not modes:
+        return []
+    first, grids = by_mode[modes[0]], []
+    for environment in dict.fromkeys(first.environments):
+        tasks = plain_tasks(first, environment)
+        own = [
+            p for p in first.phases if p == BASE or environment in (stages(first, p) or [()])[-1]
+        ]
+        lines = tuple(
+            (p, tuple(contrast(t, mean_of(t, p, tasks)) for t in by_mode.values())) for p in own
+        )
+        columns = tuple(Column(mode.removeprefix("failure:").replace("_", " ")) for mode in modes)
+        grids.append(Grid(f"failures-{environment}", environment, columns, lines))
+    return grids
+
+
+def variant_grid(finals: dict[str, Scores]) -> Grid | None:
+    """How much the base could do in every variant of a study, and what training on one environment
+    did inside and outside of it; None without variants."""
+    if len(finals) < 2:
+        return None
+    rows = []
+    for name, table in finals.items():
+        _, inside, outside = metrics.average_deltas(table)
+        rows.append((name, (metrics.overall(table, BASE), inside, outside)))
+    columns = (
+        Column("base"),
+        Column("held-in gain", sign=True),
+        Column("held-out gain", sign=True),
+    )
+    return Grid("variants", "variant", columns, tuple(rows))
 
 
 def terminal_table(rows: Iterable[Row]) -> Table:
     """Success in percent with its interval, phases × tasks, for the end of a run."""
     from rich.table import Table
 
-    table = scores(rows)
+    rows = list(rows)
     shown = Table(title="success, % (95 % interval)", title_justify="left", header_style="bold")
     shown.add_column("phase", no_wrap=True)
-    for task, environment in zip(table.tasks, table.environments, strict=True):
+    first = scores(rows)
+    for task, environment in zip(first.tasks, first.environments, strict=True):
         shown.add_column(f"{environment}\n{short_task(task, environment)}", justify="right")
-    matrix = metrics.transfer(table)
-    for phase, line in zip(matrix.phases, matrix.score, strict=True):
-        shown.add_row(
-            phase,
-            *(
-                f"{number(e.value)}\n[dim]{interval(e)}[/dim]" if e.measured else NOTHING
-                for e in line
-            ),
-        )
+    for variant in dict.fromkeys(row.variant for row in rows):
+        matrix = metrics.transfer(scores(row for row in rows if row.variant == variant))
+        places = [matrix.tasks.index(t) if t in matrix.tasks else None for t in first.tasks]
+        for phase, line in zip(matrix.phases, matrix.score, strict=True):
+            name = f"{variant}: {phase}".removeprefix(": ")
+            cells = (MISSING if place is None else line[place] for place in places)
+            shown.add_row(name, *map(_terminal_cell, cells))
     return shown
+
+
+def _terminal_cell(estimate: Estimate) -> str:
+    if not estimate.measured:
+        return NOTHING
+    return f"{number(estimate.value)}\n[dim]{interval(estimate)}[/dim]"
 
 
 def _heat_row(table: Scores, matrix: metrics.Transfer, index: int, widest: float) -> str:
     trained = {name for stage in stages(table, matrix.phases[index]) for name in stage}
     cells = zip(matrix.score[index], matrix.gain[index], table.environments, strict=True)
     shown = [_heat_cell(s, g, name in trained, widest) for s, g, name in cells]
-    return _row(matrix.phases[index], shown)
+    return row_of(matrix.phases[index], shown)
 
 
 def _heat_cell(score: Estimate, gain: Estimate, own: bool, widest: float) -> str:
@@ -202,17 +258,3 @@ def _task_header(table: Scores) -> str:
     pairs = zip(table.tasks, table.environments, strict=True)
     names = "".join(f"<th>{escape(short_task(t, e)).replace('+', '<wbr>+')}</th>" for t, e in pairs)
     return f'<tr><th rowspan="2">phase</th>{top}</tr><tr>{names}</tr>'
-
-
-def _header(names: Sequence[str]) -> str:
-    shown = (f"<th{' class=text' * (name == 'task')}>{escape(name)}</th>" for name in names)
-    return f"<tr>{''.join(shown)}</tr>"
-
-
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"<tr><th>{escape(name)}</th>{''.join(cells)}</tr>"
-
-
-def _table(header: str, rows: Sequence[str], name: str = "") -> str:
-    body = f"<thead>{header}</thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="scroll"><table class="{name}">{body}</table></div>'

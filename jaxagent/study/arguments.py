@@ -1,0 +1,43 @@
+"""Command lines: dataclasses filled in by tyro, and one line about what is wrong with them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from typing import Any
+
+import tyro
+
+
+def parse(kind: type[Any], command: str, arguments: list[str], default: Any = tyro.MISSING) -> Any:
+    """An instance of `kind` as the arguments say; `default` has the values that they leave out.
+
+    Raises:
+        ValueError: in one line, what is wrong with the arguments.
+        SystemExit: help was asked for, and printed.
+    """
+    output, errors = io.StringIO(), io.StringIO()
+    given = {} if default is tyro.MISSING else {"default": default}
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            prog = f"jaxagent {command}"
+            return tyro.cli(kind, args=arguments, prog=prog, description=kind.__doc__, **given)
+    except SystemExit as stop:
+        if stop.code != 0:
+            raise ValueError(_one_line(errors.getvalue())) from None
+        print(output.getvalue(), end="")
+        raise
+
+
+def names_and_options(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The names that arguments begin with, and the options behind them."""
+    count = next((i for i, each in enumerate(arguments) if each.startswith("-")), len(arguments))
+    return arguments[:count], arguments[count:]
+
+
+def _one_line(text: str) -> str:
+    """A boxed message of several lines as one line."""
+    text = re.sub(r"-{5,}|[─│╭╮╰╯]", " ", text)
+    parts = [" ".join(line.split()) for line in text.splitlines()]
+    return "; ".join(dict.fromkeys(part for part in parts if part))

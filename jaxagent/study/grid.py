@@ -1,0 +1,161 @@
+"""Grids: tables of estimates, as HTML for the report, as CSV and as LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from jaxagent.study.statistics import Estimate
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading, whether its numbers are rates, shown in percent, and differences,
+    shown with a sign."""
+
+    name: str
+    rate: bool = True
+    sign: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table.
+
+    Attributes:
+        name: of its files.
+        corner: heading of the column of labels.
+        columns: the others.
+        rows: label, and an estimate or a text per column.
+    """
+
+    name: str
+    corner: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, tuple[Estimate | str, ...]], ...]
+
+    def html(self) -> str:
+        """For the report; intervals stand below their numbers."""
+        heads = [self.corner, *(each.name for each in self.columns)]
+        header = "".join(f"<th>{escape(name).replace('+', '<wbr>+')}</th>" for name in heads)
+        rows = [row_of(label, list(map(_cell, cells, self.columns))) for label, cells in self.rows]
+        return table_of(f"<tr>{header}</tr>", rows)
+
+    def csv(self) -> str:
+        """Plain numbers: of every estimate its value and the ends of its interval."""
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        texts = [self._is_text(i) for i in range(len(self.columns))]
+        head = [self.corner]
+        for column, is_text in zip(self.columns, texts, strict=True):
+            head += [column.name] if is_text else [f"{column.name}{end}" for end in _ENDS]
+        lines.writerow(head)
+        for label, cells in self.rows:
+            line: list[object] = [label]
+            for each in cells:
+                line += [each] if isinstance(each, str) else [each.value, each.low, each.high]
+            lines.writerow(line)
+        return text.getvalue()
+
+    def latex(self) -> str:
+        """A `tabular` for the package booktabs; intervals stand in brackets."""
+        head = " & ".join(map(_tex, [self.corner, *(each.name for each in self.columns)]))
+        lines = [f"\\begin{{tabular}}{{l{'r' * len(self.columns)}}}", "\\toprule"]
+        lines += [f"{head} \\\\", "\\midrule"]
+        for label, cells in self.rows:
+            shown = map(_tex_cell, cells, self.columns)
+            lines.append(f"{' & '.join([_tex(label), *shown])} \\\\")
+        return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+    def _is_text(self, column: int) -> bool:
+        return any(isinstance(cells[column], str) for _, cells in self.rows)
+
+
+_ENDS = ("", " low", " high")
+
+
+def number(value: float, *, rate: bool = True, sign: bool = False) -> str:
+    """A value in the units of the report: rates in percent with one decimal, others with three
+    digits."""
+    if not math.isfinite(value):
+        return NOTHING
+    text = (
+        f"{100 * value:+.1f}"
+        if rate
+        else f"{value:+.3g}"
+        if abs(value) < 1000
+        else f"{value:+,.0f}"
+    )
+    text = text if sign else text.removeprefix("+")
+    return ("0.0" if text.strip("+-") == "0.0" else text).replace("-", "−")
+
+
+def interval(estimate: Estimate, *, rate: bool = True, sign: bool = False) -> str:
+    """The bounds of an estimate, as 28.2–32.0, or with signs as −1.2 to +3.4."""
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return "no interval"
+    low, high = (number(x, rate=rate, sign=sign) for x in (estimate.low, estimate.high))
+    return f"{low} to {high}" if sign or estimate.low < 0 else f"{low}–{high}"
+
+
+def cell(estimate: Estimate, *, rate: bool = True, sign: bool = False) -> str:
+    """A cell of HTML: the value and its interval beneath."""
+    if not estimate.measured:
+        return f'<td class="none">{NOTHING}</td>'
+    strong = ' class="sure"' if sign and estimate.excludes_zero else ""
+    value = number(estimate.value, rate=rate, sign=sign)
+    return (
+        f"<td{strong}><b>{value}</b><small>{interval(estimate, rate=rate, sign=sign)}</small></td>"
+    )
+
+
+def row_of(name: str, cells: Sequence[str]) -> str:
+    """A row of HTML."""
+    return f"<tr><th>{escape(name)}</th>{''.join(cells)}</tr>"
+
+
+def table_of(header: str, rows: Sequence[str], name: str = "") -> str:
+    """A table of HTML that scrolls where it is too wide."""
+    body = f"<thead>{header}</thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="scroll"><table class="{name}">{body}</table></div>'
+
+
+def _cell(content: Estimate | str, column: Column) -> str:
+    if isinstance(content, str):
+        return f'<td class="text">{escape(content)}</td>'
+    return cell(content, rate=column.rate, sign=column.sign)
+
+
+def _tex_cell(content: Estimate | str, column: Column) -> str:
+    if isinstance(content, str):
+        return _tex(content)
+    if not content.measured:
+        return "--"
+    value = number(content.value, rate=column.rate, sign=column.sign)
+    bounds = interval(content, rate=column.rate, sign=column.sign)
+    return f"{_tex(value)} [{_tex(bounds)}]"
+
+
+def _tex(text: str) -> str:
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+
+
+_ESCAPES = {
+    "\\": "\\textbackslash ",
+    "&": "\\&",
+    "%": "\\%",
+    "_": "\\_",
+    "#": "\\#",
+    "$": "\\$",
+    "{": "\\{",
+    "}": "\\}",
+    ">": "$\\rightarrow$",
+    "−": "$-$",
+    "–": "--",
+}
