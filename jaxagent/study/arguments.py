@@ -1,13 +1,23 @@
-"""Command lines: dataclasses filled in by tyro, and one line about what is wrong with them."""
+"""Command lines: dataclasses filled in by tyro, and one line about what is wrong."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import re
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
 import tyro
+
+USAGE_ERROR, STOPPED = 2, 75
+"""Exit codes: wrong arguments or input, and stopped by a signal with everything saved."""
+
+
+def fail(code: int, message: str) -> NoReturn:
+    """Leaves with one line on standard error."""
+    print(f"jaxagent: {message}", file=sys.stderr)
+    raise SystemExit(code)
 
 
 def parse(kind: type[Any], command: str, arguments: list[str], default: Any = tyro.MISSING) -> Any:

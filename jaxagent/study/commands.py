@@ -1,0 +1,302 @@
+"""The commands of the shell: their options, and what they set going."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from jaxagent.study.arguments import STOPPED, fail
+from jaxagent.study.plan import StudyPlan
+
+Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class Envs:
+    """List environments with their levels, and the interfaces, lexicons and switches of tasks."""
+
+    json: Json = False
+    """Print JSON instead of tables."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import listing
+
+        if self.json:
+            print(json.dumps(listing.as_json(), indent=1))
+        else:
+            listing.show(Console())
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play an episode in the terminal, or watch a policy play one."""
+
+    task: tyro.conf.Positional[str]
+    """Task, e.g. textcraft/easy or babyai/medium+prose+list:every_turn."""
+    policy: str = "human"
+    """Who plays: human, expert, random, or the folder of a checkpoint."""
+    instance: int = 0
+    """Number of the held-out instance."""
+    seed: int = 0
+    """Of the policy's words."""
+    context: int = 1024
+    """Tokens of the episode at most."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import play
+
+        if self.policy == "human":
+            play.play_by_hand(self.task, self.instance, input, print)
+        else:
+            print(play.watch(self.task, self.policy, self.instance, self.seed, self.context))
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a policy on held-out instances of tasks."""
+
+    policy: str = "expert"
+    """Who plays: expert, random, or the folder of a checkpoint."""
+    tasks: tuple[str, ...] = ("textcraft/easy", "babyai/easy")
+    """Tasks to measure."""
+    episodes: int = 512
+    """Episodes per task, the attempts included."""
+    attempts: int = 1
+    """Episodes per instance."""
+    context: int = 1024
+    """Tokens of an episode at most; give the value that the policy was trained with."""
+    temperature: float = 1.0
+    """At which a checkpoint's words are sampled."""
+    seed: int = 0
+    """Of the words that are sampled."""
+    json: Json = False
+    """Print a JSON list of {task, metric, value, low, high, episodes} and nothing else."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import measurement
+        from jaxagent.study.console import ConsoleProgress
+
+        with ConsoleProgress() as progress:
+            found = measurement.measure(
+                self.policy,
+                ",".join(self.tasks),
+                self.episodes,
+                self.attempts,
+                self.context,
+                self.temperature,
+                self.seed,
+                progress,
+            )
+        if self.json:
+            print(json.dumps([dataclasses.asdict(each) for each in found], indent=1))
+        else:
+            Console().print(measurement.as_table(found))
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train one policy: a base policy on demonstrations, then reinforcement on tasks."""
+
+    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
+    """What to train and measure."""
+    output: str = ""
+    """Folder of the results; default runs/NAME. Finished phases in it are not run again."""
+    json: Json = False
+    """Print the table of results as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        _run_study(self.plan, self.output, "", self.json)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Run studies: phases of training, measurements of all of them, and a report.
+
+    jaxagent study run PLAN [PLAN …] [options], where a PLAN is a name or the path of a file.
+    """
+
+    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
+    """What to train and measure."""
+    preset: str = "mini"
+    """How large the studies in configs/study/ are: smoke, mini or full."""
+    out: str = ""
+    """Folder of the results; default runs/NAME. Finished phases in it are not run again. Of
+    several studies, a folder of their folders; they share their phases."""
+    store: str = ""
+    """Folder of phases that several studies share; default phases/ in the folder of results."""
+    dry_run: Json = False
+    """Tell the phases and what they will take, and run nothing."""
+    json: Json = False
+    """Print the table of results as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        if self.dry_run:
+            _estimate_study(self.plan, self.out, self.store)
+        else:
+            _run_study(self.plan, self.out, self.store, self.json)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Run a plan with several algorithms from the same base policies, and compare them."""
+
+    plan: Annotated[StudyPlan, tyro.conf.arg(name="")]
+    """What to train and measure, whatever the algorithm."""
+    algorithms: tuple[str, ...] = ()
+    """Names of algorithms; by default all."""
+    output: str = ""
+    """Folder of the studies; default runs/NAME. What is finished in it is not run again."""
+    results: str = ""
+    """Folder of algorithms.csv and algorithms.json, which calls with other algorithms add to; by
+    default that of the studies."""
+    json: Json = False
+    """Print the rows of algorithms.csv as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import comparison
+        from jaxagent.study.console import ConsoleProgress
+
+        folder = Path(self.output or f"runs/{self.plan.name}")
+        results = Path(self.results or folder)
+        with _stoppable(), ConsoleProgress() as progress:
+            rows = comparison.compare(self.plan, self.algorithms, folder, progress, results)
+        if self.json:
+            print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        else:
+            Console().print(comparison.show(rows))
+
+
+@dataclass(frozen=True)
+class Report:
+    """Build the report of a study again from its table, or compare two studies.
+
+    jaxagent report FOLDER, or jaxagent report compare FOLDER FOLDER.
+    """
+
+    folder: tyro.conf.Positional[str] = "runs/quickstart"
+    """Folder of the study."""
+    json: Json = False
+    """Print the table of results as JSON."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        _show_study(Path(self.folder), self.json)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Set two studies side by side: jaxagent report compare FOLDER FOLDER."""
+
+    first: tyro.conf.Positional[str]
+    """Folder of a study."""
+    second: tyro.conf.Positional[str]
+    """Folder of another; differences are this one's minus the first's."""
+    csv: Json = False
+    """Print the differences as CSV."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import difference
+
+        grid = difference.difference_grid(Path(self.first), Path(self.second))
+        if self.csv:
+            print(grid.csv(), end="")
+        else:
+            Console().print(difference.show(grid))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure speed, side by side with the original environments where they are installed."""
+
+    what: tyro.conf.Positional[str] = "all"
+    """What to measure: envs, train, population or all."""
+    batches: tuple[int, ...] = (1, 16, 256, 1024, 4096)
+    """Episodes side by side."""
+    seconds: float = 2.0
+    """Time that each measurement takes at least."""
+    json: str = ""
+    """File for the results: a JSON list of {benchmark, environment, batch, value, unit, baseline,
+    ratio, device}."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import benchmark
+
+        benchmark.run(self.what, self.batches, self.seconds, self.json, Console())
+
+
+COMMANDS: dict[str, type[Any]] = {
+    "envs": Envs,
+    "play": Play,
+    "train": Train,
+    "evaluate": Evaluate,
+    "study": Study,
+    "compare": Compare,
+    "report": Report,
+    "bench": Bench,
+}
+
+
+def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> None:
+    from jaxagent.study.console import ConsoleProgress
+
+    with _stoppable(), ConsoleProgress() as progress:
+        runner = _runner(plan, output, store, progress)
+        runner.run()
+    _show_study(runner.folder, as_json)
+
+
+def _estimate_study(plan: StudyPlan, output: str, store: str) -> None:
+    from jaxagent.study import estimate
+    from jaxagent.study.console import ConsoleProgress
+
+    runner = _runner(plan, output, store, ConsoleProgress())
+    console = Console()
+    for part in estimate.show(estimate.estimates(runner), runner.programs_left()):
+        console.print(part)
+
+
+def _runner(plan: StudyPlan, output: str, store: str, progress: Any) -> Any:
+    from jaxagent.study.runner import Runner
+
+    folder = Path(output or f"runs/{plan.name}")
+    return Runner(plan, folder, progress, Path(store) if store else None)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Leaves with `STOPPED` where the work inside was asked to stop."""
+    from jaxagent.study.training import Stopped
+
+    try:
+        yield
+    except Stopped as stop:
+        fail(STOPPED, f"{stop}; the same command goes on from there")
+
+
+def _show_study(folder: Path, as_json: bool) -> None:
+    from jaxagent.study import report, table
+
+    path = report.build(folder)
+    rows = table.read(folder / "results.csv")
+    if as_json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        return
+    console = Console()
+    console.print(report.terminal_table(rows))
+    console.print(f"report: {path}", highlight=False, soft_wrap=True)
