@@ -53,7 +53,13 @@ def estimates(runner: Runner) -> list[tuple[Work, Estimate]]:
     plan = runner.plan
     dtype = runner.programs.policy(plan).config.resolve().dtype
     ceiling = measure_ceilings(len(jax.devices()), dtype, SECONDS).flops
-    return [(work, _estimate(runner, work, EFFICIENCY * ceiling)) for work in runner.works()]
+    works = runner.works()
+    runs = {id(run): run for run in (runner.programs.run(w.plan, w.phase) for w in works)}
+    memory = {
+        key: peak_bytes(member_bytes(run)) if isinstance(run, Learner) else 0
+        for key, run in runs.items()
+    }
+    return [(work, _estimate(runner, work, EFFICIENCY * ceiling, memory)) for work in works]
 
 
 def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, Table]:
@@ -82,7 +88,7 @@ def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, T
     return tree, table
 
 
-def _estimate(runner: Runner, work: Work, flops: float) -> Estimate:
+def _estimate(runner: Runner, work: Work, flops: float, memory: dict[int, int]) -> Estimate:
     plan, run = work.plan, runner.programs.run(work.plan, work.phase)
     config = run.actor.policy.config
     window = plan.evaluation_window()
@@ -94,9 +100,9 @@ def _estimate(runner: Runner, work: Work, flops: float) -> Estimate:
     measured = episodes * window.context / 2
     done = words * (1 + learns) * token_flops(config, plan.context)
     done += measured * token_flops(config, window.context)
-    memory = peak_bytes(member_bytes(run)) if isinstance(run, Learner) else 0
     finished = runner.is_finished(work)
-    return Estimate(turns if work.phase.parent else 0, episodes, done / flops, memory, finished)
+    turns = turns if work.phase.parent else 0
+    return Estimate(turns, episodes, done / flops, memory[id(run)], finished)
 
 
 def _duration(seconds: float) -> str:

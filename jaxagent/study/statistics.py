@@ -65,7 +65,7 @@ def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> tup
     return (0.0 if successes == 0 else low), (1.0 if successes == trials else high)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def student_quantile(probability: float, freedom: int) -> float:
     """Quantile of Student's t. With t = √ν·tan θ the density of θ is ∝ cos^(ν-1) θ: quadrature,
     then bisection."""
@@ -73,7 +73,7 @@ def student_quantile(probability: float, freedom: int) -> float:
         raise ValueError(
             f"probability, freedom: got {probability}, {freedom}, expected inside (0, 1) and >= 1"
         )
-    nodes, weights = np.polynomial.legendre.leggauss(256)
+    nodes, weights = _quadrature()
     scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
     target, low, high = abs(probability - 0.5), 0.0, math.pi / 2
     for _ in range(60):
@@ -81,6 +81,11 @@ def student_quantile(probability: float, freedom: int) -> float:
         mass = scale * angle / 2 * float(weights @ np.cos(angle / 2 * (nodes + 1)) ** (freedom - 1))
         low, high = (angle, high) if mass < target else (low, angle)
     return math.copysign(math.sqrt(freedom) * math.tan(low), probability - 0.5)
+
+
+@lru_cache(maxsize=1)
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(256)
 
 
 def cluster_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
