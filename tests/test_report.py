@@ -8,12 +8,14 @@ import re
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from jaxagent.study import report, table
+from jaxagent.study.part import parts_of
 from jaxagent.study.stage import trained_tasks
 from jaxagent.study.statistics import wilson
 
@@ -254,7 +256,7 @@ def test_fragments_of_a_study_still_make_a_page(tmp_path: Path, rows: list[table
     text = built(tmp_path, rows)
     Reader(text)
     assert escape(rows[0].phase) in text or rows[0].split == "train"
-    Console(file=io.StringIO()).print(report.terminal_table(rows))
+    Console(file=io.StringIO()).print(report.terminal_table(parts_of(rows, {})))
 
 
 def test_the_numbers_are_those_of_the_table(tmp_path: Path) -> None:
@@ -303,7 +305,7 @@ def test_broken_neighbours_are_named(tmp_path: Path) -> None:
 
 
 def test_the_terminal_table_holds_every_phase_and_task() -> None:
-    shown = report.terminal_table(sample())
+    shown = report.terminal_table(parts_of(sample(), {}))
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(shown)
     text = console.export_text()
@@ -314,6 +316,21 @@ def test_the_terminal_table_holds_every_phase_and_task() -> None:
 
 def test_the_terminal_table_shows_percent_and_interval() -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(report.terminal_table([row(value=0.305, low=0.26, high=0.34)]))
+    console.print(report.terminal_table(parts_of([row(value=0.305, low=0.26, high=0.34)], {})))
     text = console.export_text()
     assert "30.5" in text and "26.0–34.0" in text
+
+
+def test_the_transfer_matrix_can_be_drawn_alone(tmp_path: Path) -> None:
+    table.write(tmp_path / "results.csv", sample())
+    report.draw(tmp_path, tmp_path / "matrix.svg")
+    picture = ElementTree.parse(tmp_path / "matrix.svg").getroot()
+    texts = [each.text for each in picture.iter() if each.tag.endswith("text")]
+    assert all(phase in texts for phase in phases())
+    assert picture.get("width") and "rgb(46,122,190)" in (tmp_path / "matrix.svg").read_text()
+
+
+def test_the_summary_is_told_in_the_terminal_too(tmp_path: Path) -> None:
+    said = report.plain_summary(parts_of(sample(), {})[0].final)
+    assert said.startswith("Training on one environment changed success there by +")
+    assert "<" not in said

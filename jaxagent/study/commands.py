@@ -189,11 +189,17 @@ class Report:
 
     folder: tyro.conf.Positional[str] = "runs/quickstart"
     """Folder of the study."""
+    picture: str = ""
+    """File for its transfer matrix as SVG."""
     json: Json = False
     """Print the table of results as JSON."""
 
     def run(self) -> None:
         """Carries out the command."""
+        from jaxagent.study import report
+
+        if self.picture:
+            report.draw(Path(self.folder), Path(self.picture))
         _show_study(Path(self.folder), self.json)
 
 
@@ -293,10 +299,14 @@ def _show_study(folder: Path, as_json: bool) -> None:
     from jaxagent.study import report, table
 
     path = report.build(folder)
-    rows = table.read(folder / "results.csv")
     if as_json:
+        rows = table.read(folder / "results.csv")
         print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
         return
     console = Console()
-    console.print(report.terminal_table(rows))
+    parts = report.read(folder)
+    console.print(report.terminal_table(parts))
+    for part in parts:
+        said = report.plain_summary(part.final)
+        console.print(f"{part.variant}: {said}".removeprefix(": "), highlight=False)
     console.print(f"report: {path}", highlight=False, soft_wrap=True)

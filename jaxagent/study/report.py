@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -15,7 +16,8 @@ from jaxagent.study.figures import PALETTE
 from jaxagent.study.files import read_json, write_text
 from jaxagent.study.grid import interval, number
 from jaxagent.study.part import Part, parts_of
-from jaxagent.study.scores import BASE, Attempts, Scores, stages
+from jaxagent.study.picture import transfer_picture
+from jaxagent.study.scores import BASE, Scores, stages
 from jaxagent.study.sections import sections
 from jaxagent.study.statistics import Estimate
 from jaxagent.study.tables import terminal_table
@@ -50,14 +52,11 @@ def build(folder: str | os.PathLike[str]) -> Path:
     rows.
     """
     folder = Path(folder)
-    rows = table.read(folder / "results.csv")
-    if not rows:
-        raise ValueError(f"{folder / 'results.csv'}: got a header alone, expected at least one row")
-    names = ("attempts.json", "transcripts.json", "plan.json")
-    attempts, transcripts, plan = (_json(folder / name) for name in names)
+    parts = read(folder)
+    transcripts, plan = (_json(folder / name) for name in ("transcripts.json", "plan.json"))
     path = folder / "report.html"
-    write_text(path, render(rows, transcripts or {}, plan, attempts or {}))
-    for part in parts_of(rows, attempts or {}):
+    write_text(path, render(parts, transcripts or {}, plan))
+    for part in parts:
         place = folder / "tables" / part.variant.replace(" ", "-")
         for grid in part.grids:
             write_text(place / f"{grid.name}.csv", grid.csv())
@@ -65,14 +64,26 @@ def build(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
+def read(folder: Path) -> list[Part]:
+    """The variants of the study in a folder; see `build` for what may be wrong with it."""
+    rows, attempts = table.read(folder / "results.csv"), _json(folder / "attempts.json")
+    if not rows:
+        raise ValueError(f"{folder / 'results.csv'}: got a header alone, expected at least one row")
+    return parts_of(rows, attempts or {})
+
+
+def draw(folder: Path, path: Path) -> None:
+    """Writes the transfer matrix of the first variant of the study in a folder as SVG."""
+    first = read(folder)[0]
+    title = f"success, % (gain over the base; 95 % interval): {first.rows[0].study}"
+    write_text(path, transfer_picture(first.final, title))
+
+
 def render(
-    rows: Sequence[table.Row],
-    transcripts: Mapping[str, Mapping[str, str]],
-    plan: object,
-    attempts: Mapping[str, Attempts] | None = None,
+    parts: Sequence[Part], transcripts: Mapping[str, Mapping[str, str]], plan: object
 ) -> str:
     """The whole page as one string of HTML."""
-    parts = parts_of(rows, attempts or {})
+    rows = [row for part in parts for row in part.rows]
     colours = _colours(rows)
     shown = [_variants(parts)]
     for part in parts:
@@ -127,6 +138,11 @@ def summary(final: Scores) -> str:
             "on the first."
         )
     return " ".join(said)
+
+
+def plain_summary(final: Scores) -> str:
+    """The same as plain text."""
+    return re.sub("<[^>]+>", "", summary(final))
 
 
 def _points(estimate: Estimate, sign: bool = True) -> str:

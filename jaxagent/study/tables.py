@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -24,6 +24,8 @@ from jaxagent.study.table import Row
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from jaxagent.study.part import Part
 
 _RATES = ("success", "invalid", "pass@", "failure:")
 
@@ -200,21 +202,21 @@ def variant_grid(finals: dict[str, Scores]) -> Grid | None:
     return Grid("variants", "variant", columns, tuple(rows))
 
 
-def terminal_table(rows: Iterable[Row]) -> Table:
+def terminal_table(parts: Sequence[Part]) -> Table:
     """Success in percent with its interval, phases × tasks, for the end of a run."""
     from rich.table import Table
 
-    rows = list(rows)
     shown = Table(title="success, % (95 % interval)", title_justify="left", header_style="bold")
     shown.add_column("phase", no_wrap=True)
-    first = scores(rows)
-    for task, environment in zip(first.tasks, first.environments, strict=True):
+    finals = [part.final for part in parts]
+    tasks = dict(pair for f in finals for pair in zip(f.tasks, f.environments, strict=True))
+    for task, environment in tasks.items():
         shown.add_column(f"{environment}\n{short_task(task, environment)}", justify="right")
-    for variant in dict.fromkeys(row.variant for row in rows):
-        matrix = metrics.transfer(scores(row for row in rows if row.variant == variant))
-        places = [matrix.tasks.index(t) if t in matrix.tasks else None for t in first.tasks]
+    for part in parts:
+        matrix = metrics.transfer(part.final)
+        places = [matrix.tasks.index(t) if t in matrix.tasks else None for t in tasks]
         for phase, line in zip(matrix.phases, matrix.score, strict=True):
-            name = f"{variant}: {phase}".removeprefix(": ")
+            name = f"{part.variant}: {phase}".removeprefix(": ")
             cells = (MISSING if place is None else line[place] for place in places)
             shown.add_row(name, *map(_terminal_cell, cells))
     return shown

@@ -1,0 +1,69 @@
+"""The transfer matrix of a study as a picture of its own (SVG), for pages that show no HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from jaxagent.study import metrics
+from jaxagent.study.grid import NOTHING, interval, number
+from jaxagent.study.scores import Scores
+from jaxagent.study.statistics import Estimate
+from jaxagent.study.tables import short_task
+
+_CELL, _ROW, _LABEL, _HEAD = 150, 52, 7.2, 56
+_INK, _SOFT, _RULE = "#1c1f24", "#646b76", "#e3e5e9"
+_GAIN, _LOSS = "46,122,190", "214,106,38"
+
+
+def transfer_picture(table: Scores, title: str) -> str:
+    """Success behind every phase (rows) on every task (columns), percent, with its interval, tinted
+    by the gain over the base: blue is gain, orange loss."""
+    matrix = metrics.transfer(table)
+    label = int(_LABEL * max(map(len, matrix.phases))) + 24
+    width, height = label + _CELL * len(matrix.tasks), _HEAD + _ROW * len(matrix.phases) + 8
+    widest = max((abs(g.value) for row in matrix.gain for g in row if g.measured), default=0.0)
+    parts = [_text(8, 22, title, "start", weight=600)]
+    for column, (task, name) in enumerate(zip(matrix.tasks, table.environments, strict=True)):
+        middle = label + _CELL * (column + 0.5)
+        parts += [_text(middle, 36, name), _text(middle, 50, short_task(task, name), soft=True)]
+    for index, phase in enumerate(matrix.phases):
+        top = _HEAD + _ROW * index
+        parts.append(_text(8, top + 30, phase, "start"))
+        cells = zip(matrix.score[index], matrix.gain[index], strict=True)
+        parts += [_cell(label + _CELL * i, top, *cell, widest) for i, cell in enumerate(cells)]
+    return _svg(parts, width, height, title)
+
+
+def _cell(left: float, top: float, score: Estimate, gain: Estimate, widest: float) -> str:
+    middle = left + _CELL / 2
+    if not score.measured:
+        return _text(middle, top + 30, NOTHING, soft=True)
+    colour, share = _GAIN if gain.measured and gain.value >= 0 else _LOSS, 0.0
+    if gain.measured and widest:
+        share = 0.55 * abs(gain.value) / widest
+    box = f'x="{left + 2}" y="{top + 2}" width="{_CELL - 4}" height="{_ROW - 4}" rx="4"'
+    found = f'<rect {box} fill="rgb({colour})" fill-opacity="{share:.2f}" stroke="{_RULE}"/>'
+    told = f"{number(score.value)}"
+    if gain.measured:
+        told += f"  ({number(gain.value, sign=True)})"
+    found += _text(middle, top + 24, told, weight=600)
+    return found + _text(middle, top + 40, interval(score), soft=True)
+
+
+def _text(
+    x: float, y: float, text: str, anchor: str = "middle", soft: bool = False, weight: int = 400
+) -> str:
+    size, colour = (11, _SOFT) if soft else (13, _INK)
+    style = f'font-size="{size}" font-weight="{weight}" fill="{colour}" text-anchor="{anchor}"'
+    return f'<text x="{x}" y="{y}" {style}>{escape(text)}</text>'
+
+
+def _svg(parts: Sequence[str], width: float, height: float, title: str) -> str:
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    font = 'font-family="system-ui, sans-serif"'
+    back = f'<rect width="{width}" height="{height}" fill="#fff"/>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font} role="img" '
+        f'aria-label="{escape(title, quote=True)}">{back}{"".join(parts)}</svg>\n'
+    )
