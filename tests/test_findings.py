@@ -12,6 +12,7 @@ import pytest
 from jaxagent.cli import main
 from jaxagent.study import metrics, table, tables
 from jaxagent.study.difference import difference_grid
+from jaxagent.study.factorial import factorial_grid, factorials
 from jaxagent.study.findings import FAILS, HOLDS, OPEN, SILENT, findings, judge
 from jaxagent.study.grid import Column, Grid
 from jaxagent.study.scores import scores
@@ -267,3 +268,18 @@ def test_two_studies_are_paired_where_they_measured_the_same(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["report", "compare", str(tmp_path / "first"), str(tmp_path / "second")])
     assert "no phase and task in common" in capsys.readouterr().err
+
+
+def test_words_and_interface_are_two_factors():
+    tasks = ("a/easy", "a/easy+renamed", "a/easy+call", "a/easy+renamed+call", "a/easy+tags")
+    phases = {
+        "base": ("", (0.1, 0.1, 0.1, 0.1, 0.1)),
+        "a": ("a/easy", (0.9, 0.6, 0.4, 0.3, 0.2)),
+    }
+    final = scores(rows_of(tasks, phases))
+    (factorial,) = factorials(final)
+    grid = factorial_grid(final, factorial)
+    (cells,) = [cells for _, cells in grid.rows]
+    # By hand: words (-0.3 - 0.1) / 2, interface (-0.5 - 0.3) / 2, interaction -0.1 + 0.3.
+    assert [round(each.value, 6) for each in cells] == [-0.2, -0.4, 0.2]
+    assert factorials(scores(rows_of(TWO, {"base": ("", (0.1, 0.1))}))) == []

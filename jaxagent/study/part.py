@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jaxagent.study import metrics, table, tables
+from jaxagent.study.factorial import factorial_grid, factorials
 from jaxagent.study.grid import Grid
 from jaxagent.study.scores import BASE, Attempts, Scores, scores
 
@@ -30,6 +31,7 @@ class Part:
         found += [tables.forgetting_grid(lost)] if lost else []
         found.append(tables.continual_grid(final, self.rows))
         found += [tables.shift_grid(final, shift) for shift in metrics.shifts(final)]
+        found += [factorial_grid(final, factorial) for factorial in factorials(final)]
         found += tables.failure_grids(self.rows)
         found += [metric_grid(self.rows, name) for name in other_metrics(self.rows)]
         return [grid for grid in found if grid is not None and grid.columns and grid.rows]

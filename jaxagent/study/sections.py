@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from jaxagent.study import metrics, page, table, tables
+from jaxagent.study.factorial import factorial_grid, factorials
 from jaxagent.study.figures import Dot, Line, dot_chart, line_chart
 from jaxagent.study.findings import Finding, findings
 from jaxagent.study.part import Part, metric_grid, other_metrics
@@ -145,14 +146,17 @@ def _shift(final: Scores, colours: Mapping[str, int]) -> str:
         "interface. Tables: gain under the shift minus gain on the plain task, in points; zero if "
         "all that was learned carries over.</p>"
     )
-    return (
-        page.section(
-            "Shift of words and interface",
-            page.legend(colours, final.phases) + page.grid(panels) + note,
+    if not panels:
+        return ""
+    body = page.legend(colours, final.phases) + page.grid(panels) + note
+    grids = [factorial_grid(final, each) for each in factorials(final)]
+    if shown := [grid.html() for grid in grids if grid is not None]:
+        body += "".join(shown) + (
+            "<p class='note'>The same as two factors, in points of the gain over the base: what "
+            "other words change, averaged over both interfaces; what the other interface "
+            "changes, averaged over both words; what both change beyond their sum.</p>"
         )
-        if panels
-        else ""
-    )
+    return page.section("Shift of words and interface", body)
 
 
 def _shift_panel(final: Scores, shift: metrics.Shift, colours: Mapping[str, int]) -> str:
