@@ -16,6 +16,7 @@ import tyro
 
 from jaxagent.study.arguments import USAGE_ERROR, fail, names_and_options, parse
 from jaxagent.study.commands import COMMANDS, Difference, Study
+from jaxagent.study.sweep_commands import SWEEP
 
 _PLANNED = {"train": "train", "compare": "algorithms"}
 """Commands that refine a plan, and the one that each begins with."""
@@ -49,6 +50,8 @@ def _parse(command: str, arguments: list[str]) -> list[Any]:
         return _parse_studies(arguments)
     if command == "report" and arguments[:1] == ["compare"]:
         return [parse(Difference, "report compare", arguments[1:])]
+    if command == "sweep":
+        return _parse_sweep(arguments)
     default: Any = tyro.MISSING
     if command in _PLANNED:
         from jaxagent.study.config import load_plan
@@ -79,6 +82,20 @@ def _parse_studies(arguments: list[str]) -> list[Study]:
     folder = Path(found[0].out or "runs")
     store = found[0].store or str(folder / "phases")
     return [dataclasses.replace(s, out=str(folder / s.plan.name), store=store) for s in found]
+
+
+def _parse_sweep(arguments: list[str]) -> list[Any]:
+    """The command behind `sweep`."""
+    action = (arguments or [""])[0]
+    if action in ("-h", "--help"):
+        lines = [
+            f"  {name:<10}{(kind.__doc__ or '').splitlines()[0]}" for name, kind in SWEEP.items()
+        ]
+        print("\n".join(["usage: jaxagent sweep COMMAND [options]", "", "commands:", *lines]))
+        raise SystemExit(0)
+    if action not in SWEEP:
+        raise ValueError(f"sweep {action!r}: expected one of {', '.join(SWEEP)}")
+    return [parse(SWEEP[action], f"sweep {action}", arguments[1:])]
 
 
 def _overview() -> str:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import tyro
@@ -18,6 +19,17 @@ def fail(code: int, message: str) -> NoReturn:
     """Leaves with one line on standard error."""
     print(f"jaxagent: {message}", file=sys.stderr)
     raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Leaves with `STOPPED` where the work inside was asked to stop."""
+    from jaxagent.study.training import Stopped
+
+    try:
+        yield
+    except Stopped as stop:
+        fail(STOPPED, f"{stop}; the same command goes on from there")
 
 
 def parse(kind: type[Any], command: str, arguments: list[str], default: Any = tyro.MISSING) -> Any:

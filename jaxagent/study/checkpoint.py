@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +33,52 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, state: Any, policy: Policy, suite: Suite) -> None:
-        """Writes `state`, a dataclass with a field `params`; returns when it is on disk."""
+        """Writes `state`, whose field `params`, if it has one, can be read back alone (see
+        `load_policy`); returns when it is on disk."""
         about = {
             "model": dataclasses.asdict(policy.config),
             "words": list(suite.language.vocabulary.words),
         }
+        params, rest = _split(state)
         items = ocp.args.Composite(
-            params=ocp.args.StandardSave(state.params),
-            rest=ocp.args.StandardSave(state.replace(params={})),
+            params=ocp.args.StandardSave(params),
+            rest=ocp.args.StandardSave(rest),
             about=ocp.args.JsonSave(about),
         )
         self._manager.save(step, args=items)
         self._manager.wait_until_finished()
 
     def restore(self, like: Any) -> Any:
-        """The newest state, with the structure, shapes, types and devices of `like`."""
-        step = self.latest()
-        if step is None:
-            raise ValueError(f"checkpoint {self.folder}: there is none")
+        """The newest state that can be read, with the structure, shapes, types and devices of
+        `like`. Newer ones that cannot, truncated or broken, are removed with a warning.
+
+        Raises:
+            ValueError: there is none; nothing is removed.
+        """
+        broken: dict[int, str] = {}
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                found = self._read(step, like)
+            except Exception as error:  # Orbax has no one error for what is truncated or broken.
+                broken[step] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                continue
+            for each, cause in broken.items():
+                path = self.folder / str(each)
+                warnings.warn(f"checkpoint {path}: removed, cannot be read: {cause}", stacklevel=2)
+                self._manager.delete(each)
+            return found
+        causes = "; ".join(f"{step}: {cause}" for step, cause in broken.items())
+        raise ValueError(f"checkpoint {self.folder}: none that can be read ({causes or 'empty'})")
+
+    def _read(self, step: int, like: Any) -> Any:
+        params, rest = _split(like)
         items = ocp.args.Composite(
-            params=ocp.args.StandardRestore(_abstract(like.params)),
-            rest=ocp.args.StandardRestore(_abstract(like.replace(params={}))),
+            params=ocp.args.StandardRestore(_abstract(params)),
+            rest=ocp.args.StandardRestore(_abstract(rest)),
         )
         restored = self._manager.restore(step, args=items)
+        if not hasattr(like, "params"):
+            return restored["rest"]
         return restored["rest"].replace(params=restored["params"])
 
     def close(self) -> None:
@@ -91,6 +115,13 @@ def _build(folder: Path, about: dict[str, Any], suite: Suite) -> Policy:
         )
     model = {**about["model"], "dtype": "auto"}
     return Policy(ModelConfig(**model), len(words))
+
+
+def _split(state: Any) -> tuple[Any, Any]:
+    """Parameters and the rest; nothing and everything where there is no field `params`."""
+    if not hasattr(state, "params"):
+        return {}, state
+    return state.params, state.replace(params={})
 
 
 def _abstract(tree: Any) -> Any:

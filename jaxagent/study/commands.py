@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from jaxagent.study.arguments import STOPPED, fail
+from jaxagent.study.arguments import stoppable
 from jaxagent.study.plan import StudyPlan
 
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -172,7 +170,7 @@ class Compare:
 
         folder = Path(self.output or f"runs/{self.plan.name}")
         results = Path(self.results or folder)
-        with _stoppable(), ConsoleProgress() as progress:
+        with stoppable(), ConsoleProgress() as progress:
             rows = comparison.compare(self.plan, self.algorithms, folder, progress, results)
         if self.json:
             print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
@@ -246,6 +244,11 @@ class Bench:
         benchmark.run(self.what, self.batches, self.seconds, self.json, Console())
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """Sweep a training over many settings: plan, run, status, collect or submit."""
+
+
 COMMANDS: dict[str, type[Any]] = {
     "envs": Envs,
     "play": Play,
@@ -255,13 +258,14 @@ COMMANDS: dict[str, type[Any]] = {
     "compare": Compare,
     "report": Report,
     "bench": Bench,
+    "sweep": Sweep,
 }
 
 
 def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> None:
     from jaxagent.study.console import ConsoleProgress
 
-    with _stoppable(), ConsoleProgress() as progress:
+    with stoppable(), ConsoleProgress() as progress:
         runner = _runner(plan, output, store, progress)
         runner.run()
     _show_study(runner.folder, as_json)
@@ -282,17 +286,6 @@ def _runner(plan: StudyPlan, output: str, store: str, progress: Any) -> Any:
 
     folder = Path(output or f"runs/{plan.name}")
     return Runner(plan, folder, progress, Path(store) if store else None)
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Leaves with `STOPPED` where the work inside was asked to stop."""
-    from jaxagent.study.training import Stopped
-
-    try:
-        yield
-    except Stopped as stop:
-        fail(STOPPED, f"{stop}; the same command goes on from there")
 
 
 def _show_study(folder: Path, as_json: bool) -> None:

@@ -28,6 +28,7 @@ _KINDS = {
     tuple[str, ...]: "a list of texts",
     tuple[int, ...]: "a list of whole numbers",
     tuple[float, ...]: "a list of numbers",
+    dict[str, Any]: "an object",
 }
 
 
@@ -164,6 +165,8 @@ def _value(kind: Any, value: Any, path: str) -> Any:
         except ValueError:
             raise ValueError(f"{path}={value!r}: expected {_KINDS[kind]}") from None
     if kind is bool and isinstance(value, bool):
+        return value
+    if typing.get_origin(kind) is dict and isinstance(value, dict):
         return value
     if kind in (int, str) and isinstance(value, kind) and not isinstance(value, bool):
         return value

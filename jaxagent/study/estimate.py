@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.tree import Tree
 
 from jaxagent.rl.learner import Learner
+from jaxagent.study.plan import StudyPlan
 from jaxagent.study.roofline import measure_ceilings, token_flops
 from jaxagent.study.runner import Runner, Work, updates_of
+from jaxagent.study.training import Run
 from jaxagent.sweep.memory import member_bytes, peak_bytes
 
 EFFICIENCY = 0.3
@@ -70,7 +72,7 @@ def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, T
         parent = work.phase.parent
         above = nodes.get(parent.key, tree) if parent else tree
         name = work.title if not parent else work.phase.stages[-1].label
-        state = "finished" if each.finished else _duration(each.seconds)
+        state = "finished" if each.finished else duration(each.seconds)
         nodes.setdefault(work.phase.key, above.add(f"{name}  [dim]{each.turns:,} turns, {state}"))
     left = [each for _, each in found if not each.finished]
     seconds = sum(each.seconds for each in left)
@@ -80,9 +82,9 @@ def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, T
         counts = (sum(getattr(e, name) for e in group) for group in ([e for _, e in found], left))
         table.add_row("turns of training" if name == "turns" else name, *(f"{n:,}" for n in counts))
     table.add_row(
-        "programs to compile", "", f"up to {programs}, {_duration(programs * COMPILATION)}"
+        "programs to compile", "", f"up to {programs}, {duration(programs * COMPILATION)}"
     )
-    table.add_row("time, within a factor of two or so", "", _duration(seconds))
+    table.add_row("time, within a factor of two or so", "", duration(seconds))
     most = max((each.bytes for each in left), default=0)
     table.add_row("memory at most", "", f"{most / 2**20:,.0f} MiB")
     return tree, table
@@ -92,20 +94,25 @@ def _estimate(runner: Runner, work: Work, flops: float, memory: dict[int, int]) 
     plan, run = work.plan, runner.programs.run(work.plan, work.phase)
     config = run.actor.policy.config
     window = plan.evaluation_window()
-    learns = 3 * plan.algorithm(work.phase.stages[-1]).epochs if work.phase.stages else 3
     turns = updates_of(work) * run.turns_per_update
-    limit = float(run.actor.suite.turn_limits.mean())
-    words = turns * plan.context / limit
     episodes = plan.evaluation.instances * plan.evaluation.attempts * len(plan.measured)
     measured = episodes * window.context / 2
-    done = words * (1 + learns) * token_flops(config, plan.context)
+    done = training_flops(plan, run, turns)
     done += measured * token_flops(config, window.context)
     finished = runner.is_finished(work)
     turns = turns if work.phase.parent else 0
     return Estimate(turns, episodes, done / flops, memory[id(run)], finished)
 
 
-def _duration(seconds: float) -> str:
+def training_flops(plan: StudyPlan, run: Run, turns: int) -> float:
+    """Operations of so many turns of training, an episode taking half of its turns and context."""
+    learns = 3 * run.algorithm.epochs if isinstance(run, Learner) else 3
+    words = turns * plan.context / float(run.actor.suite.turn_limits.mean())
+    return words * (1 + learns) * token_flops(run.actor.policy.config, plan.context)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

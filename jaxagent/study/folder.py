@@ -8,13 +8,13 @@ from typing import Any
 from jaxagent.study.files import read_json, write_json
 
 
-def claim_folder(folder: Path, plan: dict[str, Any]) -> None:
-    """Makes `folder` the plan's own.
+def claim_folder(folder: Path, plan: dict[str, Any], name: str = "plan.json") -> None:
+    """Makes `folder` the plan's own, which is kept in the file `name`.
 
     Raises:
         ValueError: it holds another study, or files that are no study's.
     """
-    path = folder / "plan.json"
+    path = folder / name
     if path.exists():
         difference = _first_difference(read_json(path), plan)
         if difference:
@@ -23,10 +23,14 @@ def claim_folder(folder: Path, plan: dict[str, Any]) -> None:
                 "choose another folder or delete it"
             )
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(not each.name.startswith(".") for each in folder.iterdir()):
         raise ValueError(f"output folder {folder} is not empty and holds no study")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(path, plan)
+    # Of two processes that come at the same time with different plans, one has to notice.
+    difference = _first_difference(read_json(path), plan)
+    if difference:
+        raise ValueError(f"output folder {folder} was taken by another study: {difference}")
 
 
 def _first_difference(old: Any, new: Any, path: str = "") -> str:

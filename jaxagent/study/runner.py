@@ -122,6 +122,11 @@ class Runner:
                 self._collect()
         return held
 
+    def make(self, work: Work) -> None:
+        """Trains a phase unless it is, waiting for another process that is at it."""
+        with lock(self.folder_of(work.phase), wait=True):
+            self._train(work)
+
     def _finish(self, work: Work) -> None:
         self._train(work)
         params = self.policy_behind(work.phase)

@@ -22,6 +22,8 @@ from jaxagent.study.checkpoint import Checkpoints
 CHUNK_SECONDS = 5.0
 SAVE_SECONDS = 60.0
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
 Metrics = dict[str, Any]
 Report = Callable[[int, Metrics], None]
 
@@ -61,6 +63,7 @@ def train(
     curriculum: Curriculum,
     folder: Path,
     report: Report = lambda update, metrics: None,
+    finite: bool = True,
 ) -> tuple[Any, list[Metrics]]:
     """Trains to the end, or from where an earlier call in the same folder stopped.
 
@@ -71,12 +74,13 @@ def train(
         curriculum: tasks over progress.
         folder: for checkpoints and the log; made if need be.
         report: called behind every chunk with the updates done and the chunk's mean metrics.
+        finite: whether all metrics have to be; those of members of a population that died are not.
 
     Returns:
         The last state, and the metrics of all chunks.
 
     Raises:
-        Stopped: SIGINT or SIGTERM came; the state is saved.
+        Stopped: SIGINT, SIGTERM or SIGUSR1 came; the state is saved.
         Diverged: a metric is not finite; what was saved before stays.
     """
     checkpoints = Checkpoints(folder / "checkpoints")
@@ -89,7 +93,9 @@ def train(
         if log.metrics:
             report(done, log.metrics[-1])
         with _signals() as stop:
-            state = _train(run, state, hyper, curriculum, done, checkpoints, log, report, stop)
+            state = _train(
+                run, state, hyper, curriculum, done, checkpoints, log, report, stop, finite
+            )
     finally:
         checkpoints.close()
     return state, log.metrics
@@ -128,6 +134,7 @@ def _train(
     log: Log,
     report: Report,
     stop: list[int],
+    finite: bool,
 ) -> Any:
     count, saved, saved_at = 1, done, time.monotonic()
     updates = int(state.updates)
@@ -138,7 +145,8 @@ def _train(
         done = int(state.update)
         seconds = time.monotonic() - start
         log.add(_on_host(run, metrics, done, seconds, count))
-        _check_finite(log.metrics[-1])
+        if finite:
+            _check_finite(log.metrics[-1])
         report(done, log.metrics[-1])
         late = time.monotonic() - saved_at > SAVE_SECONDS
         if stop or late or done >= updates:
@@ -180,7 +188,7 @@ def _on_host(
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM in a list instead of dying of them, where that is possible."""
+    """Collects signals in a list instead of dying of them, where that is possible."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -188,7 +196,7 @@ def _signals() -> Iterator[list[int]]:
         received.append(number)
 
     try:
-        old = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+        old = {each: signal.signal(each, note) for each in _SIGNALS}
     except ValueError:  # not the main thread
         yield received
         return

@@ -17,7 +17,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, PartitionSpec
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 from jaxagent.models import Params
 from jaxagent.rl.algorithm import Hyper
@@ -35,10 +35,14 @@ class PopulationState(flax.struct.PyTreeNode):
         members: their states.
         alive: bool[members], false once an update gave a number that is not finite: the member
             stays as it was before, and its counter of updates tells when.
+        update: int32[], updates done, by those that live.
+        updates: int32[], updates of the whole run.
     """
 
     members: LearnerState
     alive: Bool[Array, " members"]
+    update: Int[Array, ""]
+    updates: Int[Array, ""]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +67,16 @@ class Population:
         if not 1 <= self.devices <= len(jax.devices()):
             raise ValueError(f"devices={self.devices}: expected 1 to {len(jax.devices())}")
 
-    def start(self, params: Params, keys: jax.Array, updates: int | None = None) -> PopulationState:
+    def start(
+        self, params: Params, keys: jax.Array, updates: int | None = None, own: bool = False
+    ) -> PopulationState:
         """The state before the first update.
 
         Args:
             params: to start from, the same for all members.
             keys: [members], of everything random in each.
             updates: of the whole run; by default those of the learner.
+            own: every member starts from parameters of its own, a leading axis [members].
 
         Raises:
             ValueError: the members cannot be shared out evenly.
@@ -78,8 +85,10 @@ class Population:
         if count % (self.lanes * self.devices):
             share = f"lanes={self.lanes} × devices={self.devices}"
             raise ValueError(f"members={count}: expected a multiple of {share}")
-        members = jax.vmap(lambda key: self.learner.initial(params, key, updates))(keys)
-        return PopulationState(members, jnp.ones(count, bool))
+        begin = partial(self.learner.initial, updates=updates)
+        members = jax.vmap(begin, in_axes=(0 if own else None, 0))(params, keys)
+        total = self.learner.updates if updates is None else updates
+        return PopulationState(members, jnp.ones(count, bool), jnp.int32(0), jnp.int32(total))
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def run(
@@ -101,12 +110,12 @@ class Population:
             The members, and the means of the metrics of each; not finite for those that died.
         """
 
-        def each(member: tuple) -> tuple[PopulationState, Metrics]:
-            state, hyper, curriculum = member
+        def each(member: tuple) -> tuple[tuple[LearnerState, Bool[Array, ""]], Metrics]:
+            *state, hyper, curriculum = member
             step = partial(survive, self.learner, hyper=hyper, curriculum=curriculum)
-            return repeat(step, state, count)
+            return repeat(step, tuple(state), count)
 
-        def mapped(*members: Any) -> tuple[PopulationState, Metrics]:
+        def mapped(*members: Any) -> tuple[tuple[LearnerState, Bool[Array, "members"]], Metrics]:
             return jax.lax.map(each, members, batch_size=self.lanes if self.lanes > 1 else None)
 
         if self.devices > 1:
@@ -114,7 +123,10 @@ class Population:
             mapped = jax.shard_map(
                 mapped, mesh=self._mesh, in_specs=spec, out_specs=spec, check_vma=False
             )
-        return mapped(state, hyper, curriculum)
+        after, metrics = mapped(state.members, state.alive, hyper, curriculum)
+        members, alive = after
+        done = state.update + jnp.asarray(count, jnp.int32)
+        return PopulationState(members, alive, done, state.updates), metrics
 
     @property
     def _mesh(self) -> Mesh:
@@ -123,15 +135,20 @@ class Population:
 
 
 def survive(
-    learner: Learner, state: PopulationState, hyper: Hyper, curriculum: Curriculum
-) -> tuple[PopulationState, Metrics]:
-    """One update of one member, unless it is or would be beyond repair. Pure."""
-    after, metrics = train_step(learner, state.members, hyper, curriculum)
+    learner: Learner,
+    state: tuple[LearnerState, Bool[Array, ""]],
+    hyper: Hyper,
+    curriculum: Curriculum,
+) -> tuple[tuple[LearnerState, Bool[Array, ""]], Metrics]:
+    """One update of one member, given with whether it lives, unless it is or would be beyond
+    repair. Pure."""
+    before, lives = state
+    after, metrics = train_step(learner, before, hyper, curriculum)
     numbers = (after.params, after.optimiser, metrics)
-    alive = state.alive & jnp.all(jnp.stack([_is_finite(x) for x in jax.tree.leaves(numbers)]))
-    members = jax.tree.map(partial(jnp.where, alive), after, state.members)
-    metrics = {name: jnp.where(alive, value, jnp.nan) for name, value in metrics.items()}
-    return PopulationState(members, alive), metrics
+    lives &= jnp.all(jnp.stack([_is_finite(x) for x in jax.tree.leaves(numbers)]))
+    member = jax.tree.map(partial(jnp.where, lives), after, before)
+    metrics = {name: jnp.where(lives, value, jnp.nan) for name, value in metrics.items()}
+    return (member, lives), metrics
 
 
 def stack(members: Sequence[Any]) -> Any:

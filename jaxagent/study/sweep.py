@@ -1,0 +1,107 @@
+"""Running a sweep: workers that finish its shards, and what has become of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jaxagent.study.folder import claim_folder
+from jaxagent.study.runner import Progress
+from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values
+from jaxagent.study.sweep_rounds import known_shards, shard_folder
+from jaxagent.study.sweep_shard import RESULT, read_results, run_shard
+from jaxagent.study.training import Stopped
+from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
+
+WAIT = 5.0
+"""Seconds between two looks for a shard whose worker may have died."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a sweep is; the numbers are of members, at their last round.
+
+    Attributes:
+        members: of the shards that are known by now.
+        finished: measured.
+        running: of shards that a living worker has.
+        failed: of those finished, whose training gave a number that is not finite.
+        missing: neither finished nor running.
+        complete: whether nothing is left, further rounds included.
+    """
+
+    members: int
+    finished: int
+    running: int
+    failed: int
+    missing: int
+    complete: bool
+
+    @property
+    def as_json(self) -> dict[str, int | bool]:
+        """For machines."""
+        return asdict(self)
+
+
+def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
+    """Works on a sweep until there is nothing left for this worker.
+
+    Args:
+        sweep: the sweep.
+        folder: of its results, which all workers share.
+        index: `auto`, or `i/n` for the i-th of n shards: see `shard_index`.
+        progress: told of all long work.
+
+    Raises:
+        Stopped: a signal came; the same call goes on from there.
+        ValueError: the folder holds another sweep, or there is no such shard.
+    """
+    claim_folder(folder, as_values(sweep), "sweep.json")
+    shards, more = known_shards(sweep, folder)
+    number = None if more else shard_index(index, len(shards), os.environ)
+    while left := _left(sweep, folder, number):
+        if not any(_attempt(shard, folder, progress) for shard in left):
+            time.sleep(WAIT)
+
+
+def status(sweep: SweepPlan, folder: Path) -> Status:
+    """How far the sweep in a folder is."""
+    shards, more = known_shards(sweep, folder)
+    done = [s for s in shards if _is_finished(s, folder)]
+    going = [s for s in shards if s not in done and is_claimed(shard_folder(folder, s))]
+    rows = read_results([shard_folder(folder, shard) for shard in done])
+    failed = {(row.shard, row.member) for row in rows if row.alive == "no"}
+    members, finished, running = (
+        sum(len(shard.members) for shard in group) for group in (shards, done, going)
+    )
+    missing = members - finished - running
+    complete = finished == members and not more
+    return Status(members, finished, running, len(failed), missing, complete)
+
+
+def _left(sweep: SweepPlan, folder: Path, number: int | None) -> list[Shard]:
+    """The shards that are not finished, or that one if it is not."""
+    shards = [s for s in known_shards(sweep, folder)[0] if number in (None, s.number)]
+    return [shard for shard in shards if not _is_finished(shard, folder)]
+
+
+def _attempt(shard: Shard, folder: Path, progress: Progress) -> bool:
+    """Whether the shard could be claimed; then it is finished now, or another worker's."""
+    place = shard_folder(folder, shard)
+    with claim(place) as held:
+        if held is None:
+            return False
+        if not _is_finished(shard, folder):
+            try:
+                run_shard(shard, place, folder / "phases", held, progress)
+            except Lost as lost:
+                progress.note(f"shard {lost}")
+            except Stopped as stop:
+                raise Stopped(f"shard {shard.name} {stop}") from None
+    return True
+
+
+def _is_finished(shard: Shard, folder: Path) -> bool:
+    return (shard_folder(folder, shard) / RESULT).exists()

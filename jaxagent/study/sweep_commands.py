@@ -1,0 +1,193 @@
+"""The commands of a sweep: plan, run, status, collect, submit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from jaxagent.study.arguments import stoppable
+from jaxagent.sweep.batch import ENGINES
+
+Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Show the groups, shards, turns and memory of a sweep, and run nothing."""
+
+    file: tyro.conf.Positional[str]
+    """The sweep, a .json file."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import sweep_estimate
+        from jaxagent.study.sweep_plan import load_sweep
+
+        for part in sweep_estimate.show(load_sweep(self.file)):
+            Console().print(part)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Work on a sweep until there is nothing left for this worker."""
+
+    file: tyro.conf.Positional[str]
+    """The sweep, a .json file."""
+    out: str = ""
+    """Folder of the results, which all workers share; default runs/NAME."""
+    index: str = "auto"
+    """Which shard: `i/n` counts from 0; `auto` asks the engine's variables, and without one claims
+    whatever is left."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import sweep
+        from jaxagent.study.console import ConsoleProgress
+        from jaxagent.study.sweep_plan import load_sweep
+
+        plan = load_sweep(self.file)
+        with stoppable(), ConsoleProgress() as progress:
+            sweep.run(plan, Path(self.out or f"runs/{plan.name}"), self.index, progress)
+
+
+@dataclass(frozen=True)
+class Status:
+    """Tell how far a sweep is."""
+
+    folder: tyro.conf.Positional[str]
+    """Folder of its results."""
+    json: Json = False
+    """Print {members, finished, running, failed, missing, complete} and nothing else."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import sweep
+        from jaxagent.study.sweep_plan import load_sweep
+
+        folder = Path(self.folder)
+        found = sweep.status(load_sweep(folder / "sweep.json"), folder)
+        if self.json:
+            print(json.dumps(found.as_json))
+            return
+        table = Table("members", "")
+        for name, value in found.as_json.items():
+            table.add_row(name, str(value))
+        Console().print(table)
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Gather a sweep's results: members.csv, best.csv and sweep.html."""
+
+    folder: tyro.conf.Positional[str]
+    """Folder of its results."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study import difference, sweep_report
+        from jaxagent.study.sweep_plan import load_sweep
+
+        folder = Path(self.folder)
+        best, path = sweep_report.collect(load_sweep(folder / "sweep.json"), folder)
+        Console().print(difference.show(best))
+        Console().print(f"page: {path}", highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Write the job file of a sweep for an engine, and hand it over."""
+
+    file: tyro.conf.Positional[str]
+    """The sweep, a .json file that the workers can read at this path."""
+    engine: str = "slurm"
+    """slurm, k8s, jobset, gcp-batch, aws-batch, skypilot or tpu-vm."""
+    out: str = ""
+    """Folder of the results as the workers see it; default runs/NAME."""
+    job: str = ""
+    """Where the job file is written; default NAME.ENGINE beside the sweep."""
+    setup: str = "true"
+    """Shell command that comes first on a worker, e.g. `. .venv/bin/activate`."""
+    program: str = "jaxagent"
+    """The program on a worker."""
+    image: str = ""
+    """Container image; of aws-batch the job definition, of tpu-vm the runtime version."""
+    volume: str = ""
+    """Claim, bucket or store that is mounted at the folder of the results."""
+    parallel: int = 0
+    """Workers at once; 0 for one per shard."""
+    hours: float = 24.0
+    """Of a worker at most."""
+    cpus: int = 4
+    """Of a worker."""
+    memory: int = 16
+    """Of a worker, GiB."""
+    gpus: int = 0
+    """Of a worker."""
+    accelerator: str = ""
+    """Machine or accelerator type, as the engine calls it."""
+    topology: str = ""
+    """Of a TPU slice."""
+    hosts: int = 1
+    """Of a TPU slice."""
+    chips: int = 4
+    """Of a host of it."""
+    queue: str = ""
+    """Of Kueue or AWS Batch."""
+    zone: str = ""
+    """Of tpu-vm, or the location of gcp-batch."""
+    dry_run: Json = False
+    """Print the job file, and neither write nor submit it."""
+
+    def run(self) -> None:
+        """Carries out the command."""
+        from jaxagent.study.config import plan_folder
+        from jaxagent.study.files import write_text
+        from jaxagent.study.sweep_plan import load_sweep, shards_of
+        from jaxagent.sweep.batch import Job, render, submission
+
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine={self.engine!r}: expected one of {', '.join(ENGINES)}")
+        sweep = load_sweep(self.file)
+        out = self.out or f"runs/{sweep.name}"
+        template = (plan_folder() / "engines" / ENGINES[self.engine]).read_text()
+        suffix = ENGINES[self.engine].rpartition(".")[2]
+        file = self.job or str(Path(self.file).with_suffix(f".{self.engine}.{suffix}"))
+        same = ("setup", "image", "volume", "parallel", "hours", "cpus", "memory", "gpus")
+        same += ("accelerator", "topology", "hosts", "chips", "queue", "zone")
+        job = Job(
+            name=sweep.name.lower().replace("_", "-").replace(".", "-"),
+            shards=len(shards_of(sweep, sweep.points())) if sweep.sampler == "grid" else 1,
+            command=(self.program, "sweep", "run", self.file, "--out", out),
+            out=out,
+            **{name: getattr(self, name) for name in same},
+        )
+        text = render(self.engine, template, job, file)
+        if self.dry_run:
+            print(text, end="")
+            return
+        write_text(file, text)
+        command = submission(self.engine, job, file)
+        Console().print(f"{file}: {' '.join(command)}", highlight=False, soft_wrap=True)
+        try:
+            subprocess.run(command, check=True)
+        except FileNotFoundError:
+            raise ValueError(f"{command[0]}: not found; submit {file} where it is") from None
+        except subprocess.CalledProcessError as error:
+            raise ValueError(f"{command[0]} failed with exit code {error.returncode}") from None
+
+
+SWEEP: dict[str, type[Any]] = {
+    "plan": Plan,
+    "run": Run,
+    "status": Status,
+    "collect": Collect,
+    "submit": Submit,
+}
+"""Command behind `jaxagent sweep`."""

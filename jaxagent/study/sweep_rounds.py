@@ -1,0 +1,99 @@
+"""Rounds of a sweep: which points are trained next, given what those before came to.
+
+Everything follows from the sweep's file and the results, so that any worker finds the same shards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxagent.study.sweep_plan import Shard, SweepPlan, shards_of
+from jaxagent.study.sweep_shard import RESULT, Row, read_results
+from jaxagent.sweep.space import Point
+
+
+def known_shards(sweep: SweepPlan, folder: Path) -> tuple[list[Shard], bool]:
+    """The shards that are known by now, those of finished rounds first.
+
+    Returns:
+        The shards, and whether others may follow once they are finished.
+    """
+    found: list[Shard] = []
+    for number, (_, updates) in enumerate(rounds_of(sweep)):
+        points = _points(sweep, number, read_results([shard_folder(folder, s) for s in found]))
+        found += shards_of(sweep, points, updates, len(found))
+        done = all((shard_folder(folder, shard) / RESULT).exists() for shard in found)
+        if not done:
+            return found, number + 1 < len(rounds_of(sweep))
+    return found, False
+
+
+def shard_folder(folder: Path, shard: Shard) -> Path:
+    """Where a shard is kept."""
+    return folder / "shards" / shard.name
+
+
+def rounds_of(sweep: SweepPlan) -> list[tuple[int, int]]:
+    """Points and updates of every round; 0 updates are those of the plan."""
+    if sweep.sampler != "optuna":
+        return sweep.rungs
+    size = max(1, sweep.members // sweep.seeds)
+    sizes = [size] * (sweep.samples // size) + [sweep.samples % size]
+    return [(count, 0) for count in sizes if count]
+
+
+def scored(rows: Sequence[Row], updates: int | None = None) -> list[tuple[float, Point]]:
+    """Mean success of every point over seeds, arms and tasks, best first; a member that died
+    counts as what it was before.
+
+    Args:
+        rows: of finished shards.
+        updates: only members that were trained for so many; by default all.
+    """
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.metric == "success" and updates in (None, row.updates):
+            values.setdefault(row.point, []).append(row.value)
+    means = [(float(np.mean(each)), json.loads(point)) for point, each in values.items()]
+    return sorted(means, key=lambda pair: (-pair[0], json.dumps(pair[1], sort_keys=True)))
+
+
+def _points(sweep: SweepPlan, number: int, rows: Sequence[Row]) -> list[Point]:
+    """The points of a round."""
+    if sweep.sampler == "optuna":
+        return _asked(sweep, number, rows)
+    if number == 0:
+        return sweep.points()
+    count, _ = rounds_of(sweep)[number]
+    before = max(row.updates for row in rows)
+    return [point for _, point in scored(rows, before)[:count]]
+
+
+def _asked(sweep: SweepPlan, number: int, rows: Sequence[Row]) -> list[Point]:
+    """What Optuna's sampler asks for, told of all rounds before (its ask-and-tell interface)."""
+    try:
+        import optuna
+    except ImportError:
+        raise ValueError(
+            "sampler='optuna': the package is not installed; pip install optuna"
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    spaces = {a.name: _distribution(optuna, a) for a in sweep.spaces}
+    sampler = optuna.samplers.TPESampler(seed=sweep.seed + number, constant_liar=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for value, point in scored(rows):
+        study.add_trial(optuna.trial.create_trial(params=point, distributions=spaces, value=value))
+    count, _ = rounds_of(sweep)[number]
+    return [dict(study.ask(spaces).params) for _ in range(count)]
+
+
+def _distribution(optuna: object, axis: object) -> object:
+    """The axis as Optuna knows it."""
+    kinds = optuna.distributions  # type: ignore[attr-defined]
+    if axis.values:  # type: ignore[attr-defined]
+        return kinds.CategoricalDistribution(axis.values)  # type: ignore[attr-defined]
+    return kinds.FloatDistribution(axis.low, axis.high, log=axis.log)  # type: ignore[attr-defined]

@@ -1,0 +1,216 @@
+"""A shard of a sweep: its members trained as one program, and measured one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxagent.models import Params
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Hyper
+from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
+from jaxagent.rl.learner import Learner
+from jaxagent.study import table
+from jaxagent.study.measurement import measurements, play_tasks
+from jaxagent.study.phase import Phase, phases, played_tasks
+from jaxagent.study.programs import Programs
+from jaxagent.study.runner import Progress, Runner, Work
+from jaxagent.study.sweep_plan import Member, Shard, changed
+from jaxagent.study.training import Metrics, train
+from jaxagent.sweep.memory import lanes_that_fit
+from jaxagent.sweep.population import Population, PopulationState, stack
+from jaxagent.sweep.shards import Claim
+
+RESULT = "result.csv"
+"""File of a shard that is finished."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of one member.
+
+    Attributes:
+        shard: number of the shard.
+        member: hash of point and seed.
+        point: values on the axes, as JSON.
+        seed: of base policy and training.
+        arm: what was trained on.
+        updates: of training.
+        alive: whether all numbers of the training were finite; else measured as it was before.
+        task: what was measured.
+        metric: `success`, `return`, ….
+        value: mean over the episodes.
+        low: lower end of the 95 % interval over instances.
+        high: its upper end.
+        episodes: how many were played.
+    """
+
+    shard: int
+    member: str
+    point: str
+    seed: int
+    arm: str
+    updates: int
+    alive: str
+    task: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    episodes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """A population as something to be trained (`jaxagent.study.training.Run`)."""
+
+    population: Population
+    members: int
+
+    @property
+    def actor(self) -> Actor:
+        """Who plays."""
+        return self.population.learner.actor
+
+    @property
+    def turns_per_update(self) -> int:
+        """Turns of all members in an update."""
+        return self.members * self.population.learner.turns_per_update
+
+    def run(
+        self, state: PopulationState, hyper: Hyper, curriculum: Curriculum, count: int
+    ) -> tuple[PopulationState, Metrics]:
+        """Does `count` updates of every member."""
+        return self.population.run(state, hyper, curriculum, count)
+
+
+def run_shard(shard: Shard, folder: Path, store: Path, claim: Claim, progress: Progress) -> None:
+    """Trains and measures the members of a shard, from where an earlier worker stopped.
+
+    Args:
+        shard: what is to be done.
+        folder: of the shard.
+        store: of the base policies, shared by all workers.
+        claim: on the folder; what it does not cover any more is not written.
+        progress: told of all long work.
+
+    Raises:
+        Stopped: a signal came; what was done is saved.
+        Lost: another worker has taken the shard over.
+    """
+    programs = Programs()
+    plans = [changed(shard.plan, member.point) for member in shard.members]
+    bases = _bases(shard, programs, store, progress)
+    learner = _learner(shard, programs, bases[shard.members[0].seed][0])
+    crowd = _crowd(learner, len(shard.members), progress)
+    params = stack([bases[member.seed][1] for member in shard.members])
+    keys = jnp.stack([_key(bases[m.seed][0], m) for m in shard.members])
+    stage = shard.plan.stages[shard.arm][0]
+    updates = shard.updates or shard.plan.updates_of(stage)
+    hyper = stack([plan.hyper(stage) for plan in plans])
+    tasks = mixture(learner.actor.suite, played_tasks((stage,)))
+    curriculum = stack([adaptive(tasks, stage.rule or plan.train.rule) for plan in plans])
+    advance = progress.start(f"shard {shard.name}: {len(plans)} members", updates)
+
+    def tell(update: int, metrics: Metrics) -> None:
+        claim.check()
+        advance(update, f"{metrics['turn_rate']:,.0f} turns/s")
+
+    state = crowd.population.start(params, keys, updates, own=True)
+    state, _ = train(crowd, state, hyper, curriculum, folder, tell, finite=False)
+    rows = _measure(shard, programs, state, updates, progress)
+    claim.check()
+    table.write_rows(folder / RESULT, rows, Row)
+
+
+def _bases(
+    shard: Shard, programs: Programs, store: Path, progress: Progress
+) -> dict[int, tuple[Phase, Params]]:
+    """The base policy of every seed, made if no worker has yet."""
+    seeds = {member.seed for member in shard.members}
+    plan = dataclasses.replace(shard.plan, seeds=max(seeds) + 1)
+    runner = Runner(plan, store, progress, store, programs)
+    found = {}
+    for phase in phases(plan):
+        if phase.parent is None and phase.seed in seeds:
+            runner.make(Work("", plan, phase))
+            found[phase.seed] = phase, runner.policy_behind(phase)
+    return found
+
+
+def _learner(shard: Shard, programs: Programs, base: Phase) -> Learner:
+    """Of every member, on one device."""
+    plan, stage = shard.plan, shard.plan.stages[shard.arm][0]
+    [suite] = {p.suite for p in phases(dataclasses.replace(plan, seeds=1)) if p.parent}
+    window = plan.window(plan.train.rows, plan.train.turns)
+    return Learner(programs.actor(plan, suite), window, plan.algorithm(stage))
+
+
+def _crowd(learner: Learner, members: int, progress: Progress) -> Crowd:
+    """The population, on as many devices as share its members evenly, in lanes that fit."""
+    devices = max(n for n in range(1, len(jax.devices()) + 1) if members % n == 0)
+    lanes, told = 1, ""
+    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    if limit and jax.default_backend() != "cpu":
+        lanes, told = lanes_that_fit(learner, members // devices, limit)
+    progress.note(told or f"{members} members on {devices} devices, one after the other on each")
+    return Crowd(Population(learner, lanes, devices), members)
+
+
+def _key(base: Phase, member: Member) -> jax.Array:
+    """Of everything random in a member's training: the same for all points of a seed."""
+    return jax.random.fold_in(base.random, 3)
+
+
+def _measure(
+    shard: Shard, programs: Programs, state: PopulationState, updates: int, progress: Progress
+) -> list[Row]:
+    plan, by = shard.plan.evaluation, programs.evaluator(shard.plan)
+    rows: list[Row] = []
+    advance = progress.start(f"shard {shard.name}: evaluation", len(shard.members))
+    for number, member in enumerate(shard.members):
+        params = jax.tree.map(lambda x, i=number: np.asarray(x[i]), state.members.params)
+        played = play_tasks(
+            by.actor,
+            params,
+            plan.instances,
+            plan.attempts,
+            by.window,
+            lambda *_: None,
+            temperature=plan.temperature,
+            devices=by.devices,
+            first=plan.first,
+        )
+        for name, (outcome, _) in played:
+            found = measurements(name, outcome)
+            rows += [
+                _row(shard, member, updates, bool(state.alive[number]), each) for each in found
+            ]
+        advance(number + 1, member.name)
+    return rows
+
+
+def _row(shard: Shard, member: Member, updates: int, alive: bool, measured: object) -> Row:
+    return Row(
+        shard=shard.number,
+        member=member.name,
+        point=json.dumps(member.point, sort_keys=True),
+        seed=member.seed,
+        arm=shard.plan.arms[shard.arm],
+        updates=updates,
+        alive="yes" if alive else "no",
+        **vars(measured),
+    )
+
+
+def read_results(folders: Sequence[Path]) -> list[Row]:
+    """The rows of all finished shards among these folders."""
+    paths = [folder / RESULT for folder in folders]
+    return [row for path in paths if path.exists() for row in table.read_rows(path, Row)]

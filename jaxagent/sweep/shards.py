@@ -1,0 +1,152 @@
+"""Shards: parts of a sweep that workers claim from a folder, on a local disk or a shared one.
+
+A claim is a file that only one worker can make; while its worker lives, its time is renewed. A
+claim whose time stands still is taken over: whoever moves it away first may claim anew. Nothing
+but the file system is needed, and nothing is lost with a worker but what it had not saved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+BEAT = 5.0
+"""Seconds between two signs of life."""
+
+DEAD = 60.0
+"""Seconds without one after which a claim is taken over; clocks may be apart by less than that."""
+
+INDEX_VARIABLES = (
+    "SLURM_ARRAY_TASK_ID",
+    "JOB_COMPLETION_INDEX",
+    "BATCH_TASK_INDEX",
+    "AWS_BATCH_JOB_ARRAY_INDEX",
+)
+"""Where SLURM, Kubernetes, GCP Batch and AWS Batch tell which element of an array this is."""
+
+
+class Lost(RuntimeError):
+    """The claim is another worker's now: this one was taken for dead."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A shard that is this worker's.
+
+    Attributes:
+        path: of the claim's file.
+        worker: what stands in it.
+    """
+
+    path: Path
+    worker: str
+
+    def check(self) -> None:
+        """Raises `Lost` unless the claim is still this worker's."""
+        try:
+            owner = self.path.read_text()
+        except OSError:
+            owner = "nobody"
+        if owner != self.worker:
+            raise Lost(f"{self.path.parent.name}: claimed by {owner or 'nobody'} meanwhile")
+
+
+@contextlib.contextmanager
+def claim(folder: Path, dead: float = DEAD, beat: float = BEAT) -> Iterator[Claim | None]:
+    """Claims a shard's folder, made if need be, as long as the block lasts.
+
+    Yields:
+        The claim, or None where a living worker has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mine = Claim(folder / "claim", f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}")
+    _bury(mine.path, dead)
+    if not _make(mine):
+        yield None
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=_live, args=(mine, stop, beat), daemon=True)
+    thread.start()
+    try:
+        yield mine
+    finally:
+        stop.set()
+        thread.join()
+        with contextlib.suppress(OSError, Lost):
+            mine.check()
+            mine.path.unlink()
+
+
+def is_claimed(folder: Path, dead: float = DEAD) -> bool:
+    """Whether a living worker has the shard."""
+    try:
+        return time.time() - (folder / "claim").stat().st_mtime <= dead
+    except OSError:
+        return False
+
+
+def shard_index(index: str, count: int, environment: Mapping[str, str]) -> int | None:
+    """Which shard this worker is told to do: by `i/n`, or by the engine's variable.
+
+    Args:
+        index: `auto`, or `i/n`: the i-th of n, from 0 on.
+        count: shards of the sweep.
+        environment: variables of the process.
+
+    Returns:
+        Its number, or None to claim whatever is left.
+
+    Raises:
+        ValueError: the index is not as expected, or there is no such shard.
+    """
+    if index == "auto":
+        given = next((environment[name] for name in INDEX_VARIABLES if name in environment), "")
+        if not given:
+            return None
+        number, total = given, str(count)
+    else:
+        number, _, total = index.partition("/")
+    if not number.isdigit() or not total.isdigit():
+        raise ValueError(f"index={index!r}: expected auto, or i/n such as 0/{count}")
+    if int(total) != count or int(number) >= count:
+        raise ValueError(f"index={number}/{total}: expected one of the sweep's {count} shards")
+    return int(number)
+
+
+def _make(mine: Claim) -> bool:
+    try:
+        handle = os.open(mine.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w") as file:
+        file.write(mine.worker)
+    return True
+
+
+def _bury(path: Path, dead: float) -> None:
+    """Moves a dead worker's claim away; of several workers that try, one succeeds."""
+    with contextlib.suppress(OSError):
+        if time.time() - path.stat().st_mtime <= dead:
+            return
+        grave = path.with_name(f"claim.{uuid.uuid4().hex}")
+        path.rename(grave)
+        if time.time() - grave.stat().st_mtime <= dead:
+            # Somebody has claimed it between the two looks: give it back.
+            os.link(grave, path)
+        grave.unlink()
+
+
+def _live(mine: Claim, stop: threading.Event, beat: float) -> None:
+    """Renews the claim's time until it is not this worker's any more."""
+    while not stop.wait(beat):
+        try:
+            mine.check()
+            os.utime(mine.path)
+        except (OSError, Lost):
+            return
