@@ -33,8 +33,8 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, state: Any, policy: Policy, suite: Suite) -> None:
-        """Writes `state`, whose field `params`, if it has one, can be read back alone (see
-        `load_policy`); returns when it is on disk."""
+        """Writes `state`, a dataclass with a field `params`, or `members` that have one; returns
+        when it is on disk."""
         about = {
             "model": dataclasses.asdict(policy.config),
             "words": list(suite.language.vocabulary.words),
@@ -77,9 +77,7 @@ class Checkpoints:
             rest=ocp.args.StandardRestore(_abstract(rest)),
         )
         restored = self._manager.restore(step, args=items)
-        if not hasattr(like, "params"):
-            return restored["rest"]
-        return restored["rest"].replace(params=restored["params"])
+        return _joined(restored["rest"], restored["params"])
 
     def close(self) -> None:
         """Releases the folder."""
@@ -118,10 +116,15 @@ def _build(folder: Path, about: dict[str, Any], suite: Suite) -> Policy:
 
 
 def _split(state: Any) -> tuple[Any, Any]:
-    """Parameters and the rest; nothing and everything where there is no field `params`."""
-    if not hasattr(state, "params"):
-        return {}, state
-    return state.params, state.replace(params={})
+    """Parameters and the rest, since a policy is read back without the rest."""
+    return getattr(state, "members", state).params, _joined(state, {})
+
+
+def _joined(state: Any, params: Any) -> Any:
+    """The state, or its members, with these parameters."""
+    if hasattr(state, "members"):
+        return state.replace(members=state.members.replace(params=params))
+    return state.replace(params=params)
 
 
 def _abstract(tree: Any) -> Any:

@@ -141,7 +141,8 @@ def _bases(
     for phase in phases(plan):
         if phase.parent is None and phase.seed in seeds:
             runner.make(Work("", plan, phase))
-            found[phase.seed] = phase, runner.policy_behind(phase)
+            # Free of the device that they were read to.
+            found[phase.seed] = phase, jax.tree.map(np.asarray, runner.policy_behind(phase))
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
 from jaxagent.models import Params
@@ -26,6 +26,7 @@ from jaxagent.rl.improvement import Metrics
 from jaxagent.rl.learner import Learner, LearnerState, repeat, train_step
 
 AXIS = "member"
+_EVERYWHERE = PartitionSpec()
 
 
 class PopulationState(flax.struct.PyTreeNode):
@@ -88,7 +89,8 @@ class Population:
         begin = partial(self.learner.initial, updates=updates)
         members = jax.vmap(begin, in_axes=(0 if own else None, 0))(params, keys)
         total = self.learner.updates if updates is None else updates
-        return PopulationState(members, jnp.ones(count, bool), jnp.int32(0), jnp.int32(total))
+        state = PopulationState(members, jnp.ones(count, bool), jnp.int32(0), jnp.int32(total))
+        return self._placed(state)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def run(
@@ -127,6 +129,19 @@ class Population:
         members, alive = after
         done = state.update + jnp.asarray(count, jnp.int32)
         return PopulationState(members, alive, done, state.updates), metrics
+
+    def _placed(self, state: PopulationState) -> PopulationState:
+        """The state with every member on its device, where a checkpoint brings it back to."""
+        if self.devices == 1:
+            return state
+        own, same = (NamedSharding(self._mesh, spec) for spec in (PartitionSpec(AXIS), _EVERYWHERE))
+        placed = PopulationState(own, own, same, same)  # type: ignore[arg-type]
+        return jax.tree.map(
+            lambda place, part: jax.device_put(part, place),
+            placed,
+            state,
+            is_leaf=lambda x: isinstance(x, NamedSharding),
+        )
 
     @property
     def _mesh(self) -> Mesh:
