@@ -20,7 +20,7 @@ from jaxagent.rl.curriculum import adaptive, mixture, with_replay
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.study.ahead import Ahead
-from jaxagent.study.checkpoint import load_policy
+from jaxagent.study.checkpoint import Checkpoints, load_policy
 from jaxagent.study.training import Diverged, Stopped, train
 
 
@@ -88,6 +88,30 @@ def test_a_run_that_diverges_says_when_and_saves_nothing_broken(run, tmp_path):
     with pytest.raises(Diverged, match="policy_loss.* not finite in updates 1 to 1"):
         train(learner, state, Hyper(learning_rate=np.nan), curriculum, tmp_path)
     assert not any((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_broken_checkpoint_gives_way_to_the_one_before(run, tmp_path):
+    learner, curriculum, params = run
+    policy, suite = learner.actor.policy, learner.actor.suite
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    state = learner.start(params, jax.random.key(1))
+    for step in (1, 2):
+        state, _ = learner.run(state, Hyper(), curriculum)
+        checkpoints.save(step, state, policy, suite)
+    checkpoints.close()
+    largest = max((tmp_path / "checkpoints" / "2").rglob("*"), key=lambda p: p.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="checkpoints/2: removed, cannot be read"):
+        state, _ = train(learner, state, Hyper(), curriculum, tmp_path)
+    assert int(state.update) == 5
+
+    for path in (tmp_path / "checkpoints").rglob("*"):
+        if path.is_file() and path.stat().st_size > 1000:
+            path.write_bytes(b"")
+    before = sorted((tmp_path / "checkpoints").iterdir())
+    with pytest.raises(ValueError, match="none that can be read"):
+        train(learner, state, Hyper(), curriculum, tmp_path)
+    assert sorted((tmp_path / "checkpoints").iterdir()) == before
 
 
 def test_what_is_no_checkpoint_is_named(tmp_path, run):
