@@ -58,20 +58,29 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claim(folder: Path, dead: float = DEAD, beat: float = BEAT) -> Iterator[Claim | None]:
+def claim(
+    folder: Path, dead: float | None = None, beat: float | None = None
+) -> Iterator[Claim | None]:
     """Claims a shard's folder, made if need be, as long as the block lasts.
+
+    Args:
+        folder: of the shard.
+        dead: see `DEAD`, the default.
+        beat: see `BEAT`, the default.
 
     Yields:
         The claim, or None where a living worker has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     mine = Claim(folder / "claim", f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}")
-    _bury(mine.path, dead)
+    _bury(mine.path, DEAD if dead is None else dead)
     if not _make(mine):
         yield None
         return
     stop = threading.Event()
-    thread = threading.Thread(target=_live, args=(mine, stop, beat), daemon=True)
+    thread = threading.Thread(
+        target=_live, args=(mine, stop, BEAT if beat is None else beat), daemon=True
+    )
     thread.start()
     try:
         yield mine
@@ -83,10 +92,10 @@ def claim(folder: Path, dead: float = DEAD, beat: float = BEAT) -> Iterator[Clai
             mine.path.unlink()
 
 
-def is_claimed(folder: Path, dead: float = DEAD) -> bool:
+def is_claimed(folder: Path) -> bool:
     """Whether a living worker has the shard."""
     try:
-        return time.time() - (folder / "claim").stat().st_mtime <= dead
+        return time.time() - (folder / "claim").stat().st_mtime <= DEAD
     except OSError:
         return False
 
