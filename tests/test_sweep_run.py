@@ -67,17 +67,19 @@ def test_one_shard_by_its_index(undisturbed, tmp_path):
     assert start(sweep, tmp_path / "one", "--index", "9/9").wait() == 2
 
 
-def test_a_signal_saves_and_leaves_with_75(undisturbed, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("where", ["shards/*/claim", "shards/*/checkpoints/*/rest"])
+def test_a_signal_saves_and_leaves_with_75(number, where, undisturbed, tmp_path):
+    """While programs compile, and in the middle of the training."""
     sweep, whole = undisturbed
     out = tmp_path / "stopped"
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        worker = start(sweep, out)
-        until = time.monotonic() + 120
-        while not list(out.glob("shards/*/checkpoints/*")) and time.monotonic() < until:
-            time.sleep(0.2)
-        time.sleep(1.0)
-        worker.send_signal(number)
-        assert worker.wait(timeout=60) in (75, 0)
+    worker = start(sweep, out)
+    until = time.monotonic() + 120
+    while not list(out.glob(where)) and time.monotonic() < until:
+        time.sleep(0.1)
+    worker.send_signal(number)
+    assert worker.wait(timeout=60) == 75
+    assert not list(out.glob("shards/*/claim"))
     assert start(sweep, out).wait() == 0
     assert results(out) == results(whole)
 

@@ -21,7 +21,8 @@ from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import Checkpoints, load_policy
-from jaxagent.study.training import Diverged, Stopped, train
+from jaxagent.study.stop import Stopped
+from jaxagent.study.training import Diverged, train
 
 
 @pytest.fixture(scope="module")

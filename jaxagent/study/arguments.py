@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import tyro
 
+from jaxagent.study.stop import Stopped, raising
+
 USAGE_ERROR, STOPPED = 2, 75
 """Exit codes: wrong arguments or input, and stopped by a signal with everything saved."""
 
@@ -24,10 +26,9 @@ def fail(code: int, message: str) -> NoReturn:
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
     """Leaves with `STOPPED` where the work inside was asked to stop."""
-    from jaxagent.study.training import Stopped
-
     try:
-        yield
+        with raising():
+            yield
     except Stopped as stop:
         fail(STOPPED, f"{stop}; the same command goes on from there")
 

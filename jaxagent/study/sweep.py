@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.runner import Progress
+from jaxagent.study.stop import Stopped
 from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values
 from jaxagent.study.sweep_rounds import known_shards, shard_folder
 from jaxagent.study.sweep_shard import RESULT, read_results, run_shard
-from jaxagent.study.training import Stopped
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 
 WAIT = 5.0

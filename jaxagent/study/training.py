@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import jax
@@ -18,11 +15,10 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.study.checkpoint import Checkpoints
+from jaxagent.study.stop import Stopped, collecting
 
 CHUNK_SECONDS = 5.0
 SAVE_SECONDS = 60.0
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 Metrics = dict[str, Any]
 Report = Callable[[int, Metrics], None]
@@ -50,10 +46,6 @@ class Run(Protocol):
 
 class Diverged(ValueError):
     """A number of the training is not finite any more; the checkpoint before it is kept."""
-
-
-class Stopped(Exception):
-    """The run was asked to stop; what it had done is saved, and the same command goes on."""
 
 
 def train(
@@ -92,7 +84,7 @@ def train(
         log.forget_behind(done)
         if log.metrics:
             report(done, log.metrics[-1])
-        with _signals() as stop:
+        with collecting() as stop:
             state = _train(
                 run, state, hyper, curriculum, done, checkpoints, log, report, stop, finite
             )
@@ -184,24 +176,3 @@ def _on_host(
     turns = done * run.turns_per_update
     rate = count * run.turns_per_update / seconds
     return {"update": done, "turns_played": turns, "updates": count, "turn_rate": rate, **values}
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collects signals in a list instead of dying of them, where that is possible."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del frame
-        received.append(number)
-
-    try:
-        old = {each: signal.signal(each, note) for each in _SIGNALS}
-    except ValueError:  # not the main thread
-        yield received
-        return
-    try:
-        yield received
-    finally:
-        for each, handler in old.items():
-            signal.signal(each, handler)

@@ -1,0 +1,55 @@
+"""Stopping: signals that ask a run to save what it has and leave."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""From the keyboard, from an engine that takes the machine, and from SLURM before its limit."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop; what it had done is saved, and the same command goes on."""
+
+
+@contextmanager
+def collecting() -> Iterator[list[int]]:
+    """Collects signals in a list instead of dying of them, where that is possible."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        received.append(number)
+
+    with _handled(note, SIGNALS):
+        yield received
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """Raises `Stopped` where a signal of an engine comes, in work that saves itself by parts."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise Stopped(f"stopped by signal {number}")
+
+    with _handled(stop, SIGNALS[1:]):
+        yield
+
+
+@contextmanager
+def _handled(handler: Any, signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+    try:
+        old = {each: signal.signal(each, handler) for each in signals}
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        for each, before in old.items():
+            signal.signal(each, before)
