@@ -16,6 +16,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
@@ -26,7 +27,7 @@ from jaxagent.rl.improvement import Metrics
 from jaxagent.rl.learner import Learner, LearnerState, repeat, train_step
 
 AXIS = "member"
-_EVERYWHERE = PartitionSpec()
+_EVERYWHERE, _BY_MEMBER = PartitionSpec(), PartitionSpec(AXIS)
 
 
 class PopulationState(flax.struct.PyTreeNode):
@@ -132,16 +133,25 @@ class Population:
 
     def _placed(self, state: PopulationState) -> PopulationState:
         """The state with every member on its device, where a checkpoint brings it back to."""
-        if self.devices == 1:
-            return state
-        own, same = (NamedSharding(self._mesh, spec) for spec in (PartitionSpec(AXIS), _EVERYWHERE))
-        placed = PopulationState(own, own, same, same)  # type: ignore[arg-type]
-        return jax.tree.map(
-            lambda place, part: jax.device_put(part, place),
-            placed,
-            state,
-            is_leaf=lambda x: isinstance(x, NamedSharding),
+        return PopulationState(
+            self.place(state.members),
+            self.place(state.alive),
+            self.place(state.update, _EVERYWHERE),
+            self.place(state.updates, _EVERYWHERE),
         )
+
+    def place(self, tree: Any, spec: PartitionSpec = _BY_MEMBER) -> Any:
+        """Arrays with a leading axis [members], each member's part on its device.
+
+        With several processes (`jax.distributed`) all of them have to give the same arrays, and the
+        devices are those of all: what a population is given has to be placed then.
+        """
+        if self.devices == 1:
+            return tree
+        place = NamedSharding(self._mesh, spec)
+        if jax.process_count() == 1:
+            return jax.device_put(tree, place)
+        return jax.tree.map(partial(_own_part, place), tree)
 
     @property
     def _mesh(self) -> Mesh:
@@ -169,6 +179,14 @@ def survive(
 def stack(members: Sequence[Any]) -> Any:
     """Trees of the members, e.g. `Hyper`, as one with a leading axis [members]."""
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *members)
+
+
+def _own_part(place: NamedSharding, x: Any) -> jax.Array:
+    """An array of all processes, of which this one makes its devices' part."""
+    if jax.dtypes.issubdtype(jnp.asarray(x).dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_own_part(place, jax.random.key_data(x)))
+    whole = np.asarray(x)
+    return jax.make_array_from_callback(whole.shape, place, lambda part: whole[part])
 
 
 def _is_finite(x: jax.Array) -> Bool[Array, ""]:

@@ -1,0 +1,48 @@
+"""A population on one device, on four, and on two processes with two devices each."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+
+def trained(folder: Path, processes: int, devices: int) -> list[np.ndarray]:
+    """The members' parameters."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    file = folder / f"{processes}-{devices}.npz"
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_PLATFORMS", "XLA_"))}
+    known["PYTHONPATH"] = str(HERE)
+    started = [
+        subprocess.Popen(
+            [
+                *(sys.executable, str(HERE / "two_processes.py")),
+                *map(str, (processes, number, port, devices, file)),
+            ],
+            env=known,
+        )
+        for number in range(processes)
+    ]
+    assert [process.wait(timeout=300) for process in started] == [0] * processes
+    with np.load(file) as found:
+        return list(found.values())
+
+
+@pytest.mark.slow
+def test_where_members_are_trained_changes_nothing(tmp_path):
+    one = trained(tmp_path, 1, 1)
+    for processes, devices in ((1, 4), (2, 2)):
+        for a, b in zip(one, trained(tmp_path, processes, devices), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+    four, two = trained(tmp_path, 1, 4), trained(tmp_path, 2, 2)
+    for a, b in zip(four, two, strict=True):
+        np.testing.assert_array_equal(a, b)
