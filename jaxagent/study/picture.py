@@ -11,7 +11,8 @@ from jaxagent.study.scores import Scores
 from jaxagent.study.statistics import Estimate
 from jaxagent.study.tables import short_task
 
-_CELL, _ROW, _LABEL, _HEAD = 150, 52, 7.2, 56
+_CELL, _ROW, _LABEL, _HEAD = 118, 52, 7.2, 56
+_LONGEST = 36
 _INK, _SOFT, _RULE = "#1c1f24", "#646b76", "#e3e5e9"
 _GAIN, _LOSS = "46,122,190", "214,106,38"
 
@@ -20,16 +21,17 @@ def transfer_picture(table: Scores, title: str) -> str:
     """Success behind every phase (rows) on every task (columns), percent, with its interval, tinted
     by the gain over the base: blue is gain, orange loss."""
     matrix = metrics.transfer(table)
-    label = int(_LABEL * max(map(len, matrix.phases))) + 24
+    names = [each if len(each) <= _LONGEST else f"{each[:_LONGEST]}…" for each in matrix.phases]
+    label = int(_LABEL * max(map(len, names))) + 24
     width, height = label + _CELL * len(matrix.tasks), _HEAD + _ROW * len(matrix.phases) + 8
     widest = max((abs(g.value) for row in matrix.gain for g in row if g.measured), default=0.0)
     parts = [_text(8, 22, title, "start", weight=600)]
     for column, (task, name) in enumerate(zip(matrix.tasks, table.environments, strict=True)):
         middle = label + _CELL * (column + 0.5)
         parts += [_text(middle, 36, name), _text(middle, 50, short_task(task, name), soft=True)]
-    for index, phase in enumerate(matrix.phases):
+    for index, name in enumerate(names):
         top = _HEAD + _ROW * index
-        parts.append(_text(8, top + 30, phase, "start"))
+        parts.append(_text(8, top + 30, name, "start"))
         cells = zip(matrix.score[index], matrix.gain[index], strict=True)
         parts += [_cell(label + _CELL * i, top, *cell, widest) for i, cell in enumerate(cells)]
     return _svg(parts, width, height, title)
