@@ -20,7 +20,7 @@ from jaxagent.study.sweep_plan import SweepPlan, changed, load_sweep, shards_of
 from jaxagent.study.sweep_rounds import known_shards, rounds_of, scored, shard_folder
 from jaxagent.study.sweep_shard import RESULT, Row
 from jaxagent.study.table import write_rows
-from jaxagent.sweep.batch import ENGINES, Job, render, submission
+from jaxagent.sweep.batch import ENGINES, Job, Resources, render, submission
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 from jaxagent.sweep.space import grid, halving, parse_axis, random
 
@@ -293,16 +293,18 @@ JOB = Job(
     shards=12,
     command=("jaxagent", "sweep", "run", "my sweep.json", "--out", "/results/demo"),
     out="/results/demo",
-    setup=". .venv/bin/activate",
-    image="registry/jaxagent:1",
-    volume="results",
-    parallel=4,
-    hours=2.5,
-    gpus=1,
-    accelerator="v5litepod-4",
-    topology="2x2",
-    queue="default",
-    zone="europe-west4-b",
+    needs=Resources(
+        setup=". .venv/bin/activate",
+        image="registry/jaxagent:1",
+        volume="results",
+        parallel=4,
+        hours=2.5,
+        gpus=1,
+        accelerator="v5litepod-4",
+        topology="2x2",
+        queue="default",
+        zone="europe-west4-b",
+    ),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,12 +16,13 @@ from jaxagent.rl.consolidation import Memory, importance, remember
 from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.divergence import divergence
-from jaxagent.rl.evaluation import evaluate
+from jaxagent.rl.evaluation import Outcome, Script, evaluate
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
+from jaxagent.study.measurement import batches, play_tasks
 from jaxagent.study.phase import Phase, played_tasks
-from jaxagent.study.plan import StudyPlan
+from jaxagent.study.plan import EvaluationPlan, StudyPlan
 from jaxagent.study.training import Run
 
 T = TypeVar("T")
@@ -29,9 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Who plays evaluation episodes, in which window, and on how many devices."""
+    """Who plays evaluation episodes, which, in which window, and on how many devices."""
 
     actor: Actor
+    plan: EvaluationPlan
     window: Window
     devices: int
 
@@ -39,6 +41,29 @@ class Evaluator:
     def suite(self) -> Suite:
         """What is measured."""
         return self.actor.suite
+
+    @property
+    def batches(self) -> int:
+        """How many batches all tasks take."""
+        plan = self.plan
+        return batches(plan.instances, plan.attempts, self.window) * len(self.suite)
+
+    def play(
+        self, params: Params, advance: Callable[[int, str], None]
+    ) -> Iterator[tuple[str, tuple[Outcome, Script]]]:
+        """Plays all tasks: see `play_tasks`."""
+        plan = self.plan
+        return play_tasks(
+            self.actor,
+            params,
+            plan.instances,
+            plan.attempts,
+            self.window,
+            advance,
+            temperature=plan.temperature,
+            devices=self.devices,
+            first=plan.first,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +112,7 @@ class Programs:
         """Measures policies."""
         window = plan.evaluation_window()
         actor = self.actor(plan, self.suite(plan.measured).names)
-        return Evaluator(actor, window, devices_for(window.rows))
+        return Evaluator(actor, plan.evaluation, window, devices_for(window.rows))
 
     def start(
         self, plan: StudyPlan, phase: Phase, params: Params, earlier: Callable[[Phase], Params]

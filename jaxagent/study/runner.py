@@ -18,7 +18,7 @@ from jaxagent.study.config import variants_of
 from jaxagent.study.files import read_json, write_json
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.lock import lock
-from jaxagent.study.measurement import batches, measurements, play_tasks
+from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, evaluation_key, phases
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.programs import Programs
@@ -157,21 +157,10 @@ class Runner:
     ) -> tuple[list[dict[str, Any]], dict[str, str], dict[str, list[int]]]:
         """Rows of the table without their place in the study, an episode of every task as text, and
         the successful attempts at every instance."""
-        plan, by = work.plan.evaluation, self.programs.evaluator(work.plan)
-        total = batches(plan.instances, plan.attempts, by.window) * len(by.suite)
-        advance = self.progress.start(f"{work.title}: evaluation", total)
+        by = self.programs.evaluator(work.plan)
+        advance = self.progress.start(f"{work.title}: evaluation", by.batches)
         self._ahead.wait(_measuring(work))
-        played = play_tasks(
-            by.actor,
-            params,
-            plan.instances,
-            plan.attempts,
-            by.window,
-            advance,
-            temperature=plan.temperature,
-            devices=by.devices,
-            first=plan.first,
-        )
+        played = by.play(params, advance)
         rows: list[dict[str, Any]] = []
         transcripts: dict[str, str] = {}
         attempts: dict[str, list[int]] = {}

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxagent.study.arguments import stoppable
-from jaxagent.sweep.batch import ENGINES
+from jaxagent.sweep.batch import ENGINES, Resources
 
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -112,36 +112,10 @@ class Submit:
     """Folder of the results as the workers see it; default runs/NAME."""
     job: str = ""
     """Where the job file is written; default NAME.ENGINE beside the sweep."""
-    setup: str = "true"
-    """Shell command that comes first on a worker, e.g. `. .venv/bin/activate`."""
     program: str = "jaxagent"
     """The program on a worker."""
-    image: str = ""
-    """Container image; of aws-batch the job definition, of tpu-vm the runtime version."""
-    volume: str = ""
-    """Claim, bucket or store that is mounted at the folder of the results."""
-    parallel: int = 0
-    """Workers at once; 0 for one per shard."""
-    hours: float = 24.0
-    """Of a worker at most."""
-    cpus: int = 4
-    """Of a worker."""
-    memory: int = 16
-    """Of a worker, GiB."""
-    gpus: int = 0
-    """Of a worker."""
-    accelerator: str = ""
-    """Machine or accelerator type, as the engine calls it."""
-    topology: str = ""
-    """Of a TPU slice."""
-    hosts: int = 1
-    """Of a TPU slice."""
-    chips: int = 4
-    """Of a host of it."""
-    queue: str = ""
-    """Of Kueue or AWS Batch."""
-    zone: str = ""
-    """Of tpu-vm, or the location of gcp-batch."""
+    needs: Annotated[Resources, tyro.conf.arg(name="")] = Resources()
+    """What the engine gives a worker."""
     dry_run: Json = False
     """Print the job file, and neither write nor submit it."""
 
@@ -159,14 +133,12 @@ class Submit:
         template = (plan_folder() / "engines" / ENGINES[self.engine]).read_text()
         suffix = ENGINES[self.engine].rpartition(".")[2]
         file = self.job or str(Path(self.file).with_suffix(f".{self.engine}.{suffix}"))
-        same = ("setup", "image", "volume", "parallel", "hours", "cpus", "memory", "gpus")
-        same += ("accelerator", "topology", "hosts", "chips", "queue", "zone")
         job = Job(
             name=sweep.name.lower().replace("_", "-").replace(".", "-"),
             shards=len(shards_of(sweep, sweep.points())) if sweep.sampler == "grid" else 1,
             command=(self.program, "sweep", "run", self.file, "--out", out),
             out=out,
-            **{name: getattr(self, name) for name in same},
+            needs=self.needs,
         )
         text = render(self.engine, template, job, file)
         if self.dry_run:

@@ -18,7 +18,7 @@ from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
 from jaxagent.rl.learner import Learner
 from jaxagent.study import table
-from jaxagent.study.measurement import measurements, play_tasks
+from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, phases, played_tasks
 from jaxagent.study.programs import Programs
 from jaxagent.study.runner import Progress, Runner, Work
@@ -173,23 +173,12 @@ def _key(base: Phase, member: Member) -> jax.Array:
 def _measure(
     shard: Shard, programs: Programs, state: PopulationState, updates: int, progress: Progress
 ) -> list[Row]:
-    plan, by = shard.plan.evaluation, programs.evaluator(shard.plan)
+    by = programs.evaluator(shard.plan)
     rows: list[Row] = []
     advance = progress.start(f"shard {shard.name}: evaluation", len(shard.members))
     for number, member in enumerate(shard.members):
         params = jax.tree.map(lambda x, i=number: np.asarray(x[i]), state.members.params)
-        played = play_tasks(
-            by.actor,
-            params,
-            plan.instances,
-            plan.attempts,
-            by.window,
-            lambda *_: None,
-            temperature=plan.temperature,
-            devices=by.devices,
-            first=plan.first,
-        )
-        for name, (outcome, _) in played:
+        for name, (outcome, _) in by.play(params, lambda *_: None):
             found = measurements(name, outcome)
             rows += [
                 _row(shard, member, updates, bool(state.alive[number]), each) for each in found

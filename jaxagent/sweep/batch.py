@@ -46,6 +46,47 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What an engine gives a worker."""
+
+    setup: str = "true"
+    """Shell command that comes first on a worker, e.g. `. .venv/bin/activate`."""
+    image: str = ""
+    """Container image; of aws-batch the job definition, of tpu-vm the runtime version."""
+    volume: str = ""
+    """Claim, bucket or store that is mounted at the folder of the results."""
+    parallel: int = 0
+    """Workers at once; 0 for one per shard."""
+    hours: float = 24.0
+    """Of a worker at most."""
+    cpus: int = 4
+    """Of a worker."""
+    memory: int = 16
+    """Of a worker, GiB."""
+    gpus: int = 0
+    """Of a worker."""
+    accelerator: str = ""
+    """Machine or accelerator type, as the engine calls it."""
+    topology: str = ""
+    """Of a TPU slice, e.g. 2x4."""
+    hosts: int = 1
+    """Of a TPU slice."""
+    chips: int = 4
+    """Of a host of it."""
+    queue: str = ""
+    """Of Kueue or AWS Batch."""
+    zone: str = ""
+    """Of tpu-vm, or the location of gcp-batch."""
+
+    def __post_init__(self) -> None:
+        for name in ("cpus", "memory", "hosts", "chips"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        if self.hours <= 0:
+            raise ValueError(f"hours={self.hours}: expected more than 0")
+
+
+@dataclass(frozen=True)
 class Job:
     """What an engine is told.
 
@@ -54,48 +95,22 @@ class Job:
         shards: of the sweep.
         command: a worker's, as its arguments.
         out: folder of the results, the same for all workers.
-        setup: shell command that comes first.
-        image: container image; of `aws-batch` the job definition, of `tpu-vm` the runtime version.
-        volume: claim, bucket or store that is mounted at `out`.
-        parallel: workers at once; 0 for one per shard.
-        hours: of a worker at most.
-        cpus, memory, gpus: of a worker; memory in GiB.
-        accelerator: machine or accelerator type, as the engine calls it.
-        topology: of a TPU slice, e.g. `2x4`.
-        hosts, chips: of a TPU slice, and chips of a host.
-        queue: of Kueue or AWS Batch.
-        zone: of `tpu-vm`, or the location of `gcp-batch`.
+        needs: of every worker.
     """
 
     name: str
     shards: int
     command: tuple[str, ...]
     out: str
-    setup: str = "true"
-    image: str = ""
-    volume: str = ""
-    parallel: int = 0
-    hours: float = 24.0
-    cpus: int = 4
-    memory: int = 16
-    gpus: int = 0
-    accelerator: str = ""
-    topology: str = ""
-    hosts: int = 1
-    chips: int = 4
-    queue: str = ""
-    zone: str = ""
+    needs: Resources = Resources()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(
                 f"name={self.name!r}: expected small letters, digits and hyphens, at most 63"
             )
-        for name in ("shards", "cpus", "memory", "hosts", "chips"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-        if self.hours <= 0:
-            raise ValueError(f"hours={self.hours}: expected more than 0")
+        if self.shards < 1:
+            raise ValueError(f"shards={self.shards}: expected at least 1")
 
 
 _NEEDED = {
@@ -121,7 +136,7 @@ def render(engine: str, template: str, job: Job, file: str) -> str:
     Raises:
         ValueError: something that the engine needs is missing.
     """
-    missing = [name for name in _NEEDED[engine] if not getattr(job, name)]
+    missing = [name for name in _NEEDED[engine] if not getattr(job.needs, name)]
     if missing:
         raise ValueError(f"{engine} needs {', '.join('--' + name for name in missing)}")
     values = _values(job, file)
@@ -133,16 +148,16 @@ def render(engine: str, template: str, job: Job, file: str) -> str:
 
 def submission(engine: str, job: Job, file: str) -> list[str]:
     """The command that hands the file to its engine."""
-    return [part.format(file=file, name=job.name, zone=job.zone) for part in SUBMITS[engine]]
+    return [part.format(file=file, name=job.name, zone=job.needs.zone) for part in SUBMITS[engine]]
 
 
 def _values(job: Job, file: str) -> dict[str, str]:
-    command = shlex.join(job.command)
-    whole = f"{job.setup} && {command}"
+    needs, command = job.needs, shlex.join(job.command)
     log = shlex.quote(f"{job.out}/logs")
     background = f"mkdir -p {log}; nohup {command} >> {log}/$(hostname).log 2>&1"
-    parallel = job.parallel or job.shards
+    parallel = needs.parallel or job.shards
     values = {
+        **vars(needs),
         "name": job.name,
         "file": file,
         "shards": job.shards,
@@ -150,21 +165,15 @@ def _values(job: Job, file: str) -> dict[str, str]:
         "parallel": parallel,
         "last_parallel": parallel - 1,
         "command": command,
-        "quoted": json.dumps(whole),
+        "quoted": json.dumps(f"{needs.setup} && {command}"),
         "background_quoted": shlex.quote(background),
-        "setup": job.setup,
-        "setup_quoted": shlex.quote(job.setup),
+        "setup_quoted": shlex.quote(needs.setup),
         "out": job.out,
-        "out_quoted": json.dumps(job.out),
-        "minutes": math.ceil(job.hours * 60),
-        "seconds": math.ceil(job.hours * 3600),
-        "cpu_milli": 1000 * job.cpus,
-        "memory_mib": 1024 * job.memory,
+        "minutes": math.ceil(needs.hours * 60),
+        "seconds": math.ceil(needs.hours * 3600),
+        "cpu_milli": 1000 * needs.cpus,
+        "memory_mib": 1024 * needs.memory,
     }
-    for name in ("image", "volume", "accelerator", "queue", "name"):
-        values[f"{name}_quoted"] = json.dumps(getattr(job, name))
-    for name in ("image", "volume", "cpus", "memory", "gpus", "accelerator", "topology"):
-        values[name] = getattr(job, name)
-    for name in ("hosts", "chips", "queue", "zone"):
-        values[name] = getattr(job, name)
+    quoted = ("image", "volume", "accelerator", "queue", "name", "out")
+    values |= {f"{name}_quoted": json.dumps(values[name]) for name in quoted}
     return {name: str(value) for name, value in values.items()}
