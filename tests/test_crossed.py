@@ -10,7 +10,7 @@ from scipy import stats
 
 from jaxagent.study import scores as sc
 from jaxagent.study.crossed import crossed_sum
-from jaxagent.study.statistics import OVER_EPISODES, OVER_SEEDS, student_quantile
+from jaxagent.study.statistics import OVER_EPISODES, OVER_SEEDS, student_quantile, wilson
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -110,3 +110,13 @@ def test_gains_are_paired_on_instances():
 def test_where_nothing_varies_there_is_no_interval():
     assert not crossed_sum([np.ones((3, 8))]).measured
     assert not crossed_sum([]).measured
+
+
+def test_no_success_at_all_is_not_certain():
+    """Where nothing varies, the interval is that of as many instances."""
+    shares = {("base", "a/easy", s): np.zeros(60) for s in range(3)}
+    low, high = wilson(0, 60)
+    value, lows, highs = (np.full((1, 1, 3), x) for x in (0.0, low, high))
+    table = sc.Scores(("base",), ((),), ("a/easy",), ("a",), (0, 1, 2), value, lows, highs, shares)
+    found = sc.contrast(table, sc.mean_of(table, "base", ["a/easy"]))
+    assert (found.value, found.low, found.high) == pytest.approx((0.0, low, high))

@@ -106,10 +106,11 @@ def contrast(table: Scores, weights: Weights) -> Estimate:
     (`jaxagent.study.crossed`). Else a base measured under one seed alone is shared by all, as a
     fixed point of comparison. Three seeds or more: median and bootstrap over seeds of the weighted
     sum. Fewer: mean over seeds, and the evaluation intervals of the cells, taken as independent
-    (see `statistics.over_seeds`).
+    (see `statistics.over_seeds`); so too where all seeds agree on all instances.
     """
     used = weights != 0
-    found = crossed_sum(_paired(table, weights))
+    paired = _paired(table, weights)
+    found = crossed_sum(paired)
     if found.measured:
         inside = bool((weights >= 0).all())
         return (
@@ -123,15 +124,16 @@ def contrast(table: Scores, weights: Weights) -> Estimate:
     count = cells.shape[2]
     if not used.any() or count == 0:
         return MISSING
-    if count >= statistics.SEEDS_FOR_BOOTSTRAP:
+    if count >= statistics.SEEDS_FOR_BOOTSTRAP and not paired:
         unused = np.full(count, np.nan)
         return statistics.over_seeds(weights[used] @ cells[0], unused, unused)
     # A shared cell is one measurement however many seeds use it: pool seeds within cells first.
-    pooled = [pool(cells[:, i, : 1 if once else count]) for i, once in enumerate(shared)]
+    # Where nothing varies, at 0 or at 1, all seeds are one measurement of the same instances.
+    once = shared | bool(paired)
+    pooled = [pool(cells[:, i, : 1 if once[i] else count]) for i in range(len(once))]
+    kind = statistics.OVER_INSTANCES if paired else statistics.OVER_EPISODES
     return Estimate(
-        *statistics.linear_combination(weights[used], *np.transpose(pooled)),
-        statistics.OVER_EPISODES,
-        count,
+        *statistics.linear_combination(weights[used], *np.transpose(pooled)), kind, count
     )
 
 

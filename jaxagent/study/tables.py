@@ -207,11 +207,12 @@ def terminal_table(parts: Sequence[Part]) -> Table:
     from rich.table import Table
 
     shown = Table(title="success, % (95 % interval)", title_justify="left", header_style="bold")
-    shown.add_column("phase", no_wrap=True)
+    shown.add_column("phase", overflow="fold", min_width=12)
     finals = [part.final for part in parts]
     tasks = dict(pair for f in finals for pair in zip(f.tasks, f.environments, strict=True))
     for task, environment in tasks.items():
-        shown.add_column(f"{environment}\n{short_task(task, environment)}", justify="right")
+        name = f"{environment}\n{short_task(task, environment)}"
+        shown.add_column(name, justify="right", overflow="fold", min_width=9)
     for part in parts:
         matrix = metrics.transfer(part.final)
         places = [matrix.tasks.index(t) if t in matrix.tasks else None for t in tasks]
