@@ -10,7 +10,7 @@ from scipy import stats
 
 from jaxagent.study import scores as sc
 from jaxagent.study.crossed import crossed_sum
-from jaxagent.study.statistics import OVER_EPISODES, OVER_SEEDS, student_quantile, wilson
+from jaxagent.study.statistics import CROSSED, OVER_INSTANCES, student_quantile, wilson
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -19,7 +19,7 @@ def test_one_seed_is_a_t_test_over_instances():
     part = np.random.default_rng(0).random((1, 40))
     found = crossed_sum([part])
     low, high = stats.t.interval(0.95, 39, part.mean(), stats.sem(part[0]))
-    assert found.kind == OVER_EPISODES
+    assert found.kind == OVER_INSTANCES
     np.testing.assert_allclose([found.low, found.high], [low, high], rtol=1e-6)
 
 
@@ -36,7 +36,7 @@ def test_variance_is_that_of_the_two_way_table():
     freedom = variance**2 / squares
     half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
     found = crossed_sum([part])
-    assert found.kind == OVER_SEEDS and found.value == np.median(part.mean(1))
+    assert found.kind == CROSSED and found.value == np.median(part.mean(1))
     np.testing.assert_allclose([found.low, found.high], [grand - half, grand + half], rtol=1e-3)
 
 

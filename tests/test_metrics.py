@@ -29,6 +29,9 @@ TRAINED = {
     "a, b": "a/easy, b/easy",
     "a > b": "a/easy > b/easy, b/hard",
     "b > a, b": "b/easy > a/easy, b/easy",
+    "b/easy": "b/easy",
+    "b/medium": "b/medium",
+    "b/easy > b/hard": "b/easy > b/hard",
 }
 TASKS = ("a/easy", "a/easy+renamed", "b/easy", "b/hard")
 
@@ -134,6 +137,28 @@ def test_continual_numbers_follow_their_definitions(worked: sc.Scores) -> None:
     assert numbers.backward.value == pytest.approx(0.65 - 0.8)
     assert numbers.forward.value == pytest.approx((0.3 + 0.0) / 2 - 0.1)
     assert metrics.continual(worked, "a") is None
+
+
+def test_a_sequence_of_levels_forgets_what_each_stage_trained_on() -> None:
+    levels = {
+        "base": (20, 20, 10, 10),
+        "b/easy": (20, 20, 70, 0),
+        "b/easy > b/hard": (20, 20, 60, 50),
+    }
+    numbers = sc.scores(study(levels))
+    (lost,) = metrics.forgetting(numbers)
+    assert (lost.task, lost.lost.value) == ("b/easy", pytest.approx(0.1))
+    continual = metrics.continual(numbers, "b/easy > b/hard")
+    assert continual is not None
+    assert continual.accuracy.value == pytest.approx((0.6 + 0.5) / 2)
+    assert continual.backward.value == pytest.approx(-0.1)
+    assert continual.forward.value == pytest.approx(0.0 - 0.1)
+
+
+def test_a_level_that_was_not_measured_stands_for_its_environment() -> None:
+    numbers = sc.scores(study({"base": (20, 20, 10, 10), "b/medium": (20, 20, 70, 0)}))
+    assert sc.stage_tasks(numbers, "b/medium") == (("b/easy", "b/hard"),)
+    assert sc.stage_tasks(numbers, "base") == ()
 
 
 def test_a_sequence_without_its_own_stage_has_no_forgetting() -> None:

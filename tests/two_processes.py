@@ -1,6 +1,6 @@
-"""One of several processes that train a population together; prints a digest of every member.
+"""One of several processes that train a population together and write its parameters to a file.
 
-Arguments: processes, this one's number, port, devices of each, file for the parameters.
+Arguments: processes, this one's number, port, devices of each, devices of a member, file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 
 import jax
 
-COUNT, NUMBER, PORT, DEVICES = map(int, sys.argv[1:5])
+COUNT, NUMBER, PORT, DEVICES, SHARED = map(int, sys.argv[1:6])
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", DEVICES)
 if COUNT > 1:
@@ -33,8 +33,9 @@ MEMBERS, UPDATES = 4, 3
 
 suite = make_suite(["read/easy", "delayed/easy"], PROBES)
 policy = Policy(ModelConfig(width=32, layers=1, heads=2, hidden=32), len(suite.language.vocabulary))
-learner = Learner(Actor(policy, suite), Window(8, 4, 32), Algorithm(epochs=1, minibatch=4))
-population = Population(learner, devices=len(jax.devices()))
+algorithm = Algorithm(epochs=1, minibatch=4)
+learner = Learner(Actor(policy, suite), Window(8, 4, 32), algorithm, devices=SHARED)
+population = Population(learner, devices=max(1, len(jax.devices()) // SHARED))
 keys = jax.vmap(jax.random.key)(np.arange(MEMBERS))
 state = population.start(policy.init(jax.random.key(0)), keys, UPDATES)
 hyper = population.place(stack([Hyper(learning_rate=1e-3 * n) for n in range(1, 1 + MEMBERS)]))
@@ -45,5 +46,5 @@ if COUNT > 1:
     params = multihost_utils.process_allgather(params, tiled=True)
 if NUMBER == 0:
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
-    np.savez(sys.argv[5], *leaves)
+    np.savez(sys.argv[6], *leaves)
     print(len(jax.devices()), len(leaves))

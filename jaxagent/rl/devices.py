@@ -1,7 +1,9 @@
 """One batch shared by the devices at hand: every device plays and learns from its own rows.
 
 A program that is `spread` runs on all devices of a one-axis mesh with the same state; what must be
-known of the whole batch is summed by `across`. On one device nothing of it remains.
+known of the whole batch is summed by `across`. On one device nothing of it remains. Where there are
+fewer devices than a program is spread over, one of them does the work of all, with the same results
+but for the order of sums: what was trained on eight can be looked into on one.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ def spread(function: Callable[..., Any], devices: int, joined: bool = False) -> 
     """
     if devices == 1:
         return function
+    if devices > len(jax.devices()):
+        return imitate(function, devices, joined)
     results = PartitionSpec(AXIS) if joined else PartitionSpec()
     return jax.shard_map(
         function,
@@ -39,8 +43,29 @@ def spread(function: Callable[..., Any], devices: int, joined: bool = False) -> 
     )
 
 
+def imitate(function: Callable[..., Any], devices: int, joined: bool = False) -> Callable[..., Any]:
+    """What `spread` gives, from one device that plays the parts of all."""
+    parts = jax.vmap(
+        function,
+        in_axes=None,
+        out_axes=0 if joined else None,
+        axis_name=AXIS,
+        axis_size=devices,
+    )
+    if not joined:
+        return parts
+
+    def join(*arguments: Any) -> Any:
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), parts(*arguments))
+
+    return join
+
+
 def replicate(tree: Any, devices: int) -> Any:
-    """A copy of the arrays of `tree` on each of the first `devices` devices."""
+    """A copy of the arrays of `tree` on each of the first `devices` devices, on one if there are
+    fewer."""
+    if devices > len(jax.devices()):
+        devices = 1
     return jax.device_put(
         jax.tree.map(jnp.array, tree), NamedSharding(mesh_of(devices), PartitionSpec())
     )

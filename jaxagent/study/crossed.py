@@ -18,9 +18,9 @@ from jaxtyping import Float
 
 from jaxagent.study.statistics import (
     CONFIDENCE,
+    CROSSED,
     MISSING,
-    OVER_EPISODES,
-    OVER_SEEDS,
+    OVER_INSTANCES,
     SEEDS_FOR_BOOTSTRAP,
     Estimate,
     student_quantile,
@@ -64,10 +64,10 @@ def crossed_sum(parts: Sequence[Scores], confidence: float = CONFIDENCE) -> Esti
     half = _quantile(0.5 + confidence / 2, freedom) * math.sqrt(variance)
     mean = float(each.mean())
     if seeds < SEEDS_FOR_BOOTSTRAP:
-        return Estimate(mean, mean - half, mean + half, OVER_EPISODES, seeds)
+        return Estimate(mean, mean - half, mean + half, OVER_INSTANCES, seeds)
     middle = float(np.median(each))
     low, high = min(mean - half, middle), max(mean + half, middle)
-    return Estimate(middle, low, high, OVER_SEEDS, seeds)
+    return Estimate(middle, low, high, CROSSED, seeds)
 
 
 def _instances(means: Float[np.ndarray, " instances"]) -> tuple[float, int]:

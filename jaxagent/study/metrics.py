@@ -21,6 +21,8 @@ from jaxagent.study.scores import (
     plain_tasks,
     pool,
     prefixes,
+    stage_mean,
+    stage_tasks,
     stages,
 )
 from jaxagent.study.stage import STEP
@@ -164,10 +166,7 @@ def forgetting(table: Scores) -> tuple[Forgetting, ...]:
     """
     found = []
     for phase in table.phases:
-        for stage, own in zip(stages(table, phase)[:-1], prefixes(table, phase), strict=False):
-            tasks = [
-                t for t, name in zip(table.tasks, table.environments, strict=True) if name in stage
-            ]
+        for tasks, own in zip(stage_tasks(table, phase)[:-1], prefixes(table, phase), strict=False):
             found += [_forgotten(table, phase, own, task) for task in tasks if own in table.phases]
     return tuple(found)
 
@@ -186,8 +185,8 @@ def average_forgetting(table: Scores) -> Estimate:
 
 @dataclass(frozen=True)
 class Continual:
-    """The three numbers of a sequence of T stages, over the plain tasks of each stage's
-    environments."""
+    """The three numbers of a sequence of T stages, over the plain tasks of each stage, every
+    environment of a stage counting once."""
 
     phase: str
     accuracy: Estimate
@@ -202,12 +201,12 @@ def continual(table: Scores, phase: str) -> Continual | None:
     ACC = mean_j R[T, j]; BWT = mean_{j<T} R[T, j] - R[j, j]; FWT = mean_{j>1} R[j-1, j] - b[j].
     None unless `phase` is a sequence whose every prefix and base were evaluated.
     """
-    order, names = stages(table, phase), prefixes(table, phase)
+    order, names = stage_tasks(table, phase), prefixes(table, phase)
     if len(order) < 2 or any(name not in table.phases for name in (BASE, *names)):
         return None
 
     def at(name: str, stage: int) -> Weights:
-        return macro_mean(table, name, order[stage])
+        return stage_mean(table, name, order[stage])
 
     last = len(order) - 1
     accuracy = np.mean([at(phase, j) for j in range(last + 1)], axis=0)

@@ -134,8 +134,8 @@ def summary(final: Scores) -> str:
     ]
     if lost.measured:
         said.append(
-            f"Training on another environment afterwards cost {_points(lost, sign=False)} "
-            "on the first."
+            f"Training on something else afterwards cost {_points(lost, sign=False)} on what was "
+            "trained first."
         )
     return " ".join(said)
 

@@ -168,7 +168,18 @@ def mean_of(table: Scores, phase: str, tasks: Iterable[str]) -> Weights:
 def macro_mean(table: Scores, phase: str, environments: Sequence[str]) -> Weights:
     """The same over the plain tasks of each environment, then over environments, so that each
     counts once."""
-    means = [mean_of(table, phase, plain_tasks(table, environment)) for environment in environments]
+    return _mean_of_means(table, phase, [plain_tasks(table, name) for name in environments])
+
+
+def stage_mean(table: Scores, phase: str, tasks: Sequence[str]) -> Weights:
+    """The same over the plain ones of `tasks`, which `stage_tasks` gave."""
+    names = dict.fromkeys(task.partition("/")[0] for task in tasks)
+    plain = [[t for t in plain_tasks(table, name) if t in tasks] for name in names]
+    return _mean_of_means(table, phase, plain)
+
+
+def _mean_of_means(table: Scores, phase: str, groups: Sequence[Sequence[str]]) -> Weights:
+    means = [mean_of(table, phase, tasks) for tasks in groups]
     return sum(means, np.zeros((len(table.phases), len(table.tasks)))) / max(len(means), 1)
 
 
@@ -187,6 +198,26 @@ def stages(table: Scores, phase: str) -> tuple[tuple[str, ...], ...]:
     """The environments of each training stage; empty for the base."""
     every = table.trained[table.phases.index(phase)] if phase in table.phases else ()
     return tuple(tuple(dict.fromkeys(task.partition("/")[0] for task in stage)) for stage in every)
+
+
+def stage_tasks(table: Scores, phase: str) -> tuple[tuple[str, ...], ...]:
+    """The measured tasks of each training stage: the levels trained on, in any words and through
+    any interface; all of an environment none of whose levels trained on was measured."""
+    found = []
+    for stage in table.trained[table.phases.index(phase)] if phase in table.phases else ():
+        levels = {_level(task) for task in stage}
+        own: list[str] = []
+        for name in dict.fromkeys(task.partition("/")[0] for task in stage):
+            every = [
+                t for t, its in zip(table.tasks, table.environments, strict=True) if its == name
+            ]
+            own += [task for task in every if _level(task) in levels] or every
+        found.append(tuple(own))
+    return tuple(found)
+
+
+def _level(task: str) -> str:
+    return task.partition("+")[0]
 
 
 def gain(table: Scores, phase: str, tasks: Iterable[str]) -> Estimate:

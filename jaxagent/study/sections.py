@@ -11,7 +11,13 @@ from jaxagent.study.figures import Dot, Line, dot_chart, line_chart
 from jaxagent.study.findings import Finding, findings
 from jaxagent.study.part import Part, metric_grid, other_metrics
 from jaxagent.study.scores import BASE, Scores, contrast, mean_of
-from jaxagent.study.statistics import NOT_MEASURED, OVER_EPISODES, OVER_SEEDS
+from jaxagent.study.statistics import (
+    CROSSED,
+    NOT_MEASURED,
+    OVER_EPISODES,
+    OVER_INSTANCES,
+    OVER_SEEDS,
+)
 
 _CURVES = {
     "success": "success, %",
@@ -131,8 +137,8 @@ def _forgetting(final: Scores, rows: Sequence[table.Row]) -> str:
     grid = tables.continual_grid(final, rows)
     if grid is not None:
         body += grid.html() + (
-            "<p class='note'>ACC: mean final success over the stages' environments. BWT: change on "
-            "earlier stages since they ended. FWT: gain over the base on a stage before its "
+            "<p class='note'>ACC: mean final success over what the stages trained on. BWT: change "
+            "on earlier stages since they ended. FWT: gain over the base on a stage before its "
             "training (Lopez-Paz and Ranzato 2017). FT: how much sooner the last stage was learnt "
             "than alone, by the areas under the learning curves (Wołczyk et al. 2021).</p>"
         )
@@ -222,5 +228,5 @@ def _other(rows: Sequence[table.Row]) -> str:
 def _kinds(final: Scores) -> str:
     """Which kinds of interval the scores have, as the statistics label them."""
     found = {e.kind for row in metrics.transfer(final).score for e in row} - {NOT_MEASURED}
-    kinds = [kind for kind in (OVER_SEEDS, OVER_EPISODES) if kind in found]
+    kinds = [kind for kind in (CROSSED, OVER_SEEDS, OVER_INSTANCES, OVER_EPISODES) if kind in found]
     return f"Numbers are: {'; '.join(kinds)}." if kinds else ""

@@ -18,6 +18,7 @@ RESAMPLES = 2000
 SEEDS_FOR_BOOTSTRAP = 3
 
 OVER_SEEDS = "median over seeds, percentile bootstrap over seeds"
+CROSSED = "median over seeds, interval over seeds and instances as crossed random effects"
 OVER_EPISODES = "mean, evaluation episodes only (fewer than 3 seeds)"
 OVER_INSTANCES = "mean, evaluation instances"
 NOT_MEASURED = "not measured"

@@ -23,6 +23,8 @@ from jaxtyping import Array, Bool, Int
 from jaxagent.models import Params
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.devices import AXIS as DATA
+from jaxagent.rl.devices import imitate
 from jaxagent.rl.improvement import Metrics
 from jaxagent.rl.learner import Learner, LearnerState, repeat, train_step
 
@@ -52,9 +54,10 @@ class Population:
     """Static parts of a population.
 
     Attributes:
-        learner: of every member; it uses one device.
+        learner: of every member; its `devices` share a member's batch.
         lanes: members side by side on a device; a divisor of the members on it.
-        devices: that the members are spread over.
+        devices: that the members are spread over, times those of the learner; if there are not so
+            many, one does the work of a learner's.
     """
 
     learner: Learner
@@ -62,8 +65,6 @@ class Population:
     devices: int = 1
 
     def __post_init__(self) -> None:
-        if self.learner.devices != 1:
-            raise ValueError(f"learner.devices={self.learner.devices}: expected 1 per member")
         if self.lanes < 1:
             raise ValueError(f"lanes={self.lanes}: expected at least 1")
         if not 1 <= self.devices <= len(jax.devices()):
@@ -118,13 +119,15 @@ class Population:
             step = partial(survive, self.learner, hyper=hyper, curriculum=curriculum)
             return repeat(step, tuple(state), count)
 
+        if self._shared < self.learner.devices:
+            each = imitate(each, self.learner.devices)
+
         def mapped(*members: Any) -> tuple[tuple[LearnerState, Bool[Array, "members"]], Metrics]:
             return jax.lax.map(each, members, batch_size=self.lanes if self.lanes > 1 else None)
 
-        if self.devices > 1:
-            spec = PartitionSpec(AXIS)
+        if self._mesh.size > 1:
             mapped = jax.shard_map(
-                mapped, mesh=self._mesh, in_specs=spec, out_specs=spec, check_vma=False
+                mapped, mesh=self._mesh, in_specs=_BY_MEMBER, out_specs=_BY_MEMBER, check_vma=False
             )
         after, metrics = mapped(state.members, state.alive, hyper, curriculum)
         members, alive = after
@@ -146,7 +149,7 @@ class Population:
         With several processes (`jax.distributed`) all of them have to give the same arrays, and the
         devices are those of all: what a population is given has to be placed then.
         """
-        if self.devices == 1:
+        if self._mesh.size == 1:
             return tree
         place = NamedSharding(self._mesh, spec)
         if jax.process_count() == 1:
@@ -154,9 +157,16 @@ class Population:
         return jax.tree.map(partial(_own_part, place), tree)
 
     @property
+    def _shared(self) -> int:
+        """Devices that a member has."""
+        wanted = self.learner.devices
+        return wanted if self.devices * wanted <= len(jax.devices()) else 1
+
+    @property
     def _mesh(self) -> Mesh:
-        chosen = jax.devices()[: self.devices]
-        return jax.make_mesh((self.devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen)
+        shape = (self.devices, self._shared)
+        chosen = jax.devices()[: self.devices * self._shared]
+        return jax.make_mesh(shape, (AXIS, DATA), axis_types=(AxisType.Auto,) * 2, devices=chosen)
 
 
 def survive(
