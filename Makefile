@@ -17,7 +17,7 @@ READY_DEV := $(VENV)/.ready-dev-$(HERE)
 READY_ORACLES := $(VENV)/.ready-oracles-$(HERE)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup run test test-slow lint format types bench clean
+.PHONY: help setup run test test-slow test-slurm test-chaos lint format types bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -31,8 +31,14 @@ run: setup ## run the quick study and write runs/quickstart/report.html
 test: setup ## run the fast tests (WORKERS=0 for one process)
 	$(PYTEST) -m "not slow"
 
-test-slow: $(READY_ORACLES) ## run every test beside all originals, before a release
-	$(PYTEST)
+test-slow: $(READY_ORACLES) ## run all but the next two beside all originals, before a release
+	$(PYTEST) -m "not slurm and not chaos"
+
+test-slurm: setup ## run sweeps under a real SLURM on this machine, before a release
+	$(BIN)/python -m pytest -m slurm -s
+
+test-chaos: setup ## kill the workers of a sweep for five minutes, before a release
+	$(BIN)/python -m pytest -m chaos -s
 
 lint: $(READY_DEV) ## check style and formatting
 	$(BIN)/python -m ruff check .

@@ -14,8 +14,9 @@ from typing import Any
 
 import tyro
 
-from jaxagent.study.arguments import USAGE_ERROR, fail, names_and_options, parse
+from jaxagent.study.arguments import DISK_ERROR, USAGE_ERROR, fail, names_and_options, parse
 from jaxagent.study.commands import COMMANDS, Difference, Study
+from jaxagent.study.files import is_of_the_disk
 from jaxagent.study.sweep_commands import SWEEP
 
 _PLANNED = {"train": "train", "compare": "algorithms"}
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for each in _parse(command, rest):
             each.run()
     except (ValueError, OSError) as error:
+        if is_of_the_disk(error):
+            fail(DISK_ERROR, str(error))
         if not _is_ours(error):
             raise
         fail(USAGE_ERROR, str(error))

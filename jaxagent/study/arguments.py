@@ -13,8 +13,9 @@ import tyro
 
 from jaxagent.study.stop import Stopped, raising
 
-USAGE_ERROR, STOPPED = 2, 75
-"""Exit codes: wrong arguments or input, and stopped by a signal with everything saved."""
+USAGE_ERROR, DISK_ERROR, STOPPED = 2, 74, 75
+"""Exit codes: wrong arguments or input; the disk is full or gone; and stopped by a signal with
+everything saved."""
 
 
 def fail(code: int, message: str) -> NoReturn:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,14 @@ import orbax.checkpoint as ocp
 
 from jaxagent.envs import Suite
 from jaxagent.models import ModelConfig, Params, Policy
+from jaxagent.study.files import Unwritable
 
 KEPT = 2
 """Steps that a folder keeps, so that one is whole even while another is written."""
+
+
+MARGIN = 2**18
+"""Bytes that the files of a checkpoint take beyond its arrays."""
 
 
 class Checkpoints:
@@ -25,7 +32,10 @@ class Checkpoints:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder).resolve()
-        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
+        # A process that was killed leaves half a checkpoint behind.
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT, create=True, cleanup_tmp_directories=True
+        )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
     def latest(self) -> int | None:
@@ -34,7 +44,12 @@ class Checkpoints:
 
     def save(self, step: int, state: Any, policy: Policy, suite: Suite) -> None:
         """Writes `state`, a dataclass with a field `params`, or `members` that have one; returns
-        when it is on disk."""
+        when it is on disk.
+
+        Raises:
+            Unwritable: it cannot be; the checkpoints before it stay.
+        """
+        self._check_space(state)
         about = {
             "model": dataclasses.asdict(policy.config),
             "words": list(suite.language.vocabulary.words),
@@ -45,8 +60,27 @@ class Checkpoints:
             rest=ocp.args.StandardSave(rest),
             about=ocp.args.JsonSave(about),
         )
-        self._manager.save(step, args=items)
-        self._manager.wait_until_finished()
+        try:
+            self._manager.save(step, args=items)
+            self._manager.wait_until_finished()
+        except (OSError, ValueError) as error:  # ValueError is what TensorStore makes of the former
+            for name in ("absl", "asyncio"):  # Orbax's threads would tell it again and again
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+            for half in self.folder.glob(f"{step}.*tmp*"):
+                shutil.rmtree(half, ignore_errors=True)
+            raise Unwritable(f"checkpoint {self.folder / str(step)}: {_cause(error)}") from None
+
+    def _check_space(self, state: Any) -> None:
+        """What is known to fail is not begun."""
+        if not self.folder.is_dir():
+            raise Unwritable(f"checkpoint {self.folder}: the folder has vanished")
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + MARGIN
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise Unwritable(
+                f"checkpoint {self.folder}: No space left on device: {free / 1e6:.1f} MB are free, "
+                f"{needed / 1e6:.1f} MB are needed"
+            )
 
     def restore(self, like: Any) -> Any:
         """The newest state that can be read, with the structure, shapes, types and devices of
@@ -113,6 +147,12 @@ def _build(folder: Path, about: dict[str, Any], suite: Suite) -> Policy:
         )
     model = {**about["model"], "dtype": "auto"}
     return Policy(ModelConfig(**model), len(words))
+
+
+def _cause(error: BaseException) -> str:
+    """What the system said, without the way it came."""
+    told = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+    return f"cannot be written: {told.rpartition(': ')[2].partition(' [')[0]}"
 
 
 def _split(state: Any) -> tuple[Any, Any]:

@@ -1,12 +1,29 @@
-"""JSON files, written all or nothing."""
+"""JSON files, written all or nothing, and what is said where nothing can be written."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
+
+_OF_THE_DISK = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+        *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN),
+    }
+)
+
+
+class Unwritable(OSError):
+    """What is to be kept cannot be written; what was written before is whole."""
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether the disk is full, gone or closed to us, and nothing is wrong with what was asked."""
+    return isinstance(error, Unwritable) or getattr(error, "errno", None) in _OF_THE_DISK
 
 
 def write_json(path: Path | str, content: Any) -> None:

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from jaxagent.study.files import Unwritable
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.runner import Progress
 from jaxagent.study.stop import Stopped
@@ -57,6 +58,7 @@ def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
     Raises:
         Stopped: a signal came; the same call goes on from there.
         ValueError: the folder holds another sweep, or there is no such shard.
+        Unwritable: the disk is full, or gone.
     """
     claim_folder(folder, as_values(sweep), "sweep.json")
     shards, more = known_shards(sweep, folder)
@@ -83,6 +85,8 @@ def status(sweep: SweepPlan, folder: Path) -> Status:
 
 def _left(sweep: SweepPlan, folder: Path, number: int | None) -> list[Shard]:
     """The shards that are not finished, or that one if it is not."""
+    if not (folder / "sweep.json").exists():
+        raise Unwritable(f"output folder {folder}: has vanished")
     shards = [s for s in known_shards(sweep, folder)[0] if number in (None, s.number)]
     return [shard for shard in shards if not _is_finished(shard, folder)]
 

@@ -123,7 +123,8 @@ class Submit:
         """Carries out the command."""
         from jaxagent.study.config import plan_folder
         from jaxagent.study.files import write_text
-        from jaxagent.study.sweep_plan import load_sweep, shards_of
+        from jaxagent.study.folder import claim_folder
+        from jaxagent.study.sweep_plan import as_values, load_sweep, shards_of
         from jaxagent.sweep.batch import Job, render, submission
 
         if self.engine not in ENGINES:
@@ -145,6 +146,9 @@ class Submit:
             print(text, end="")
             return
         write_text(file, text)
+        if self.engine == "slurm":  # it ends a job at once whose log has no folder
+            claim_folder(Path(out), as_values(sweep), "sweep.json")
+            (Path(out) / "logs").mkdir(exist_ok=True)
         command = submission(self.engine, job, file)
         Console().print(f"{file}: {' '.join(command)}", highlight=False, soft_wrap=True)
         try:

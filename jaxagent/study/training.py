@@ -15,6 +15,7 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.study.checkpoint import Checkpoints
+from jaxagent.study.files import Unwritable
 from jaxagent.study.stop import Stopped, collecting
 
 CHUNK_SECONDS = 5.0
@@ -74,6 +75,7 @@ def train(
     Raises:
         Stopped: SIGINT, SIGTERM or SIGUSR1 came; the state is saved.
         Diverged: a metric is not finite; what was saved before stays.
+        Unwritable: the disk is full, or gone; what was saved before stays.
     """
     checkpoints = Checkpoints(folder / "checkpoints")
     log = Log(folder / "log.jsonl")
@@ -110,10 +112,13 @@ class Log:
         temporary.replace(self.path)
 
     def add(self, metrics: Metrics) -> None:
-        """Appends one line."""
+        """Appends one line. Raises `Unwritable`."""
         self.metrics.append(metrics)
-        with self.path.open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(metrics) + "\n")
+        except OSError as error:
+            raise Unwritable(f"{self.path}: cannot be written: {error.strerror}") from None
 
 
 def _train(
