@@ -64,7 +64,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 $(READY_ORACLES): $(READY)
-	@$(INSTALL) -e '.[alfworld-oracle]'
+	@$(INSTALL) -e '.[alfworld-oracle,optuna,schemas]'
 	@touch $@
 
 $(READY_DEV): $(READY)

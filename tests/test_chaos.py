@@ -18,7 +18,7 @@ from jaxagent.study.sweep_shard import read_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
-WORKERS, MEMBERS, PER_SHARD = 4, 1000, 50
+WORKERS, MEMBERS, PER_SHARD = 4, 1000, 20
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "300"))
 SWEEP = {
     "name": "thousand",
@@ -29,7 +29,7 @@ SWEEP = {
     },
     "seeds": 5,
     "members": PER_SHARD,
-    "changes": {**SMALL, "train.updates": 24, "evaluation.tasks": ["textcraft/easy"]},
+    "changes": {**SMALL, "train.updates": 8, "evaluation.tasks": ["textcraft/easy"]},
 }
 
 
@@ -45,10 +45,10 @@ def test_none_is_lost_and_none_is_there_twice(tmp_path, capsys):
     sweep.write_text(json.dumps(SWEEP))
     assert len(load_sweep(sweep).points()) * SWEEP["seeds"] == MEMBERS
     begun = time.monotonic()
-    assert {worker.wait() for worker in [start(sweep, whole) for _ in range(2)]} == {0}
+    assert {worker.wait() for worker in [start(sweep, whole, save=1.0) for _ in range(2)]} == {0}
     undisturbed = time.monotonic() - begun
     chance, begun, kills, left = random.Random(0), time.monotonic(), 0, 0
-    workers = [start(sweep, out) for _ in range(WORKERS)]
+    workers = [start(sweep, out, save=1.0) for _ in range(WORKERS)]
     while (gone := time.monotonic() - begun) < SECONDS:
         time.sleep(chance.uniform(1, 8))
         left = MEMBERS - len(members(sweep, out))
@@ -59,7 +59,7 @@ def test_none_is_lost_and_none_is_there_twice(tmp_path, capsys):
             workers[victim].kill()
             workers[victim].wait()
             kills += 1
-        workers[victim] = start(sweep, out)
+        workers[victim] = start(sweep, out, save=1.0)
     assert {worker.wait() for worker in workers} == {0}
     took = time.monotonic() - begun
     with capsys.disabled():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,6 +110,19 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, expected, capsys):
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert expected in captured.err
+
+
+def test_a_full_disk_is_one_line_and_exit_code_74(monkeypatch, capsys):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "here/results.csv")
+
+    monkeypatch.setattr("jaxagent.study.sweep.run", full)
+    monkeypatch.setattr("jaxagent.study.sweep_plan.load_sweep", lambda _: SimpleNamespace(name="x"))
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep", "run", "some.json"])
+    assert stop.value.code == 74
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told == "jaxagent: [Errno 28] No space left on device: 'here/results.csv'"
 
 
 def test_a_folder_with_another_study_is_left_alone(tmp_path):

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxagent.cli import main
 from jaxagent.study import sweep_report
-from jaxagent.study.config import from_values, plan_folder
+from jaxagent.study.config import from_values
 from jaxagent.study.sweep import status
-from jaxagent.study.sweep_plan import SweepPlan, changed, load_sweep, shards_of
+from jaxagent.study.sweep_plan import SweepPlan, changed, shards_of
 from jaxagent.study.sweep_rounds import known_shards, rounds_of, scored, shard_folder
 from jaxagent.study.sweep_shard import RESULT, Row
 from jaxagent.study.table import write_rows
-from jaxagent.sweep.batch import ENGINES, Job, Resources, render, submission
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 from jaxagent.sweep.space import grid, halving, parse_axis, random
 
@@ -249,6 +247,32 @@ def test_the_best_go_on_in_halving(tmp_path):
     assert not more and kept == rates[:3] and {s.updates for s in after[len(shards) :]} == {4}
 
 
+def test_optuna_is_asked_round_by_round_and_learns(tmp_path):
+    """Towards low rates and one model; the same shards for every worker that looks."""
+    pytest.importorskip("optuna")
+    axes = {
+        "train.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+        "train.entropy": [0.0, 0.1],
+    }
+    sweep = sweep_of(sampler="optuna", samples=40, members=8, axes=axes)
+    rounds = []
+    for _ in range(5):
+        shards, more = known_shards(sweep, tmp_path)
+        assert shards == known_shards(sweep, tmp_path)[0]
+        done = {member.name for points in rounds for member in points}
+        rounds.append([m for s in shards for m in s.members if m.name not in done])
+        finish(
+            tmp_path,
+            shards,
+            value=lambda m: -np.log10(m.point["train.learning_rate"]) - m.point["train.entropy"],
+        )
+    assert [len(points) for points in rounds] == [8] * 5 and not more
+    rates = [[m.point["train.learning_rate"] for m in points] for points in rounds]
+    assert all(1e-4 <= rate <= 1e-1 for points in rates for rate in points)
+    assert np.median(np.log(rates[-1])) < np.median(np.log(rates[0]))
+    assert known_shards(sweep, tmp_path)[1] is False
+
+
 def test_points_are_ranked_by_their_mean_over_seeds(tmp_path):
     sweep = sweep_of(seeds=2)
     shards, _ = known_shards(sweep, tmp_path)
@@ -286,125 +310,3 @@ def test_a_budget_of_turns_is_kept(tmp_path, capsys):
     path.write_text(json.dumps({**values, "changes": SMALL, "turns": 256}))
     main(["sweep", "plan", str(path)])
     assert "256 turns of training" in capsys.readouterr().out
-
-
-JOB = Job(
-    name="demo",
-    shards=12,
-    command=("jaxagent", "sweep", "run", "my sweep.json", "--out", "/results/demo"),
-    out="/results/demo",
-    needs=Resources(
-        setup=". .venv/bin/activate",
-        image="registry/jaxagent:1",
-        volume="results",
-        parallel=4,
-        hours=2.5,
-        gpus=1,
-        accelerator="v5litepod-4",
-        topology="2x2",
-        queue="default",
-        zone="europe-west4-b",
-    ),
-)
-
-
-def template(engine: str) -> str:
-    """The engine's template."""
-    return (plan_folder() / "engines" / ENGINES[engine]).read_text()
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_job_files_equal_their_goldens(engine):
-    golden = Path(__file__).parent / "goldens" / ENGINES[engine]
-    text = render(engine, template(engine), JOB, f"demo.{engine}")
-    if os.environ.get("RENEW_GOLDENS"):
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(text)
-    assert text == golden.read_text()
-
-
-@pytest.mark.parametrize("engine", [e for e, name in ENGINES.items() if not name.endswith("json")])
-def test_job_files_are_well_formed(engine):
-    text = render(engine, template(engine), JOB, "file")
-    if ENGINES[engine].endswith(".yaml"):
-        yaml = pytest.importorskip("yaml")
-        content = yaml.safe_load(text)
-        assert "demo" in json.dumps(content) and "jaxagent sweep run" in json.dumps(content)
-    else:
-        assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0
-
-
-@pytest.mark.parametrize("engine", ["gcp-batch", "aws-batch"])
-def test_json_job_files_say_how_many_and_what(engine):
-    content = json.loads(render(engine, template(engine), JOB, "file"))
-    text = json.dumps(content)
-    assert "jaxagent sweep run 'my sweep.json' --out /results/demo" in text and "12" in text
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_what_an_engine_needs_is_asked_for(engine):
-    bare = Job(name="demo", shards=2, command=("jaxagent",), out="o")
-    if engine == "slurm":
-        assert "--array=0-1%2" in render(engine, template(engine), bare, "f")
-        return
-    with pytest.raises(ValueError, match=f"{engine} needs --"):
-        render(engine, template(engine), bare, "f")
-
-
-def test_submissions_name_the_file():
-    assert submission("slurm", JOB, "a.sbatch") == ["sbatch", "a.sbatch"]
-    assert submission("gcp-batch", JOB, "a.json")[-1] == "a.json"
-    assert submission("gcp-batch", JOB, "a.json")[6] == "europe-west4-b"
-
-
-def test_bad_jobs_are_named():
-    with pytest.raises(ValueError, match="name='Demo_1': expected small letters"):
-        Job(name="Demo_1", shards=1, command=(), out="o")
-    with pytest.raises(ValueError, match="shards=0: expected at least 1"):
-        Job(name="demo", shards=0, command=(), out="o")
-
-
-@pytest.mark.parametrize(("leaves", "requeued"), [(0, False), (75, True), (2, False)])
-def test_the_slurm_script_saves_on_a_signal_and_is_queued_again(tmp_path, leaves, requeued):
-    """The rendered script, with a worker that leaves as told once it is asked to save."""
-    worker = tmp_path / "worker"
-    worker.write_text(
-        "#!/bin/bash\n"
-        f"trap 'echo saved >> {tmp_path}/log; exit {leaves}' USR1\n"
-        f'echo "shard $SLURM_ARRAY_TASK_ID" >> {tmp_path}/log\n'
-        "for i in $(seq 100); do sleep 0.1; done\n"
-    )
-    (tmp_path / "scontrol").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/scontrol.log\n')
-    for name in ("worker", "scontrol"):
-        (tmp_path / name).chmod(0o755)
-    job = Job(name="demo", shards=4, command=(str(worker),), out=str(tmp_path))
-    script = tmp_path / "job.sbatch"
-    script.write_text(render("slurm", template("slurm"), job, str(script)))
-    known = {**os.environ, "SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_JOB_ID": "77"}
-    known["PATH"] = f"{tmp_path}:{known['PATH']}"
-    process = subprocess.Popen(["bash", str(script)], env=known)
-    until = time.monotonic() + 20
-    while not (tmp_path / "log").exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    process.send_signal(10)  # SIGUSR1, as --signal=B:USR1@120 sends it to the script
-    assert process.wait(timeout=30) == leaves
-    assert (tmp_path / "log").read_text().split("\n")[:2] == ["shard 3", "saved"]
-    told = tmp_path / "scontrol.log"
-    assert told.exists() == requeued
-    if requeued:
-        assert told.read_text() == "requeue 77_3\n"
-
-
-def test_submit_prints_or_writes_the_job_file(tmp_path, capsys, monkeypatch):
-    path = tmp_path / "demo.json"
-    values = {"name": "demo", "plan": "train", "axes": {"train.entropy": [0.0, 0.1]}}
-    path.write_text(json.dumps({**values, "changes": SMALL, "members": 1}))
-    main(["sweep", "submit", str(path), "--dry-run", "--gpus", "1"])
-    text = capsys.readouterr().out
-    assert "--array=0-1%2" in text and re.search(r"--gpus=1$", text, re.M)
-    assert load_sweep(path).name == "demo" and list(tmp_path.iterdir()) == [path]
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit):
-        main(["sweep", "submit", str(path)])
-    assert "sbatch: not found; submit" in capsys.readouterr().err
-    assert (tmp_path / "demo.slurm.sbatch").exists()

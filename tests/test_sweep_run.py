@@ -30,11 +30,11 @@ SHARDS = 4
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
 
 
-def start(sweep: Path, out: Path, *options: str) -> subprocess.Popen:
+def start(sweep: Path, out: Path, *options: str, save: float = 0.2) -> subprocess.Popen:
     """A worker that saves often and takes others for dead soon."""
     code = (
         "import sys; from jaxagent.study import training, sweep as runs; "
-        "training.SAVE_SECONDS = 0.2; training.CHUNK_SECONDS = 0.2; runs.WAIT = 0.5; "
+        f"training.SAVE_SECONDS = {save}; training.CHUNK_SECONDS = {save}; runs.WAIT = 0.5; "
         "from jaxagent.sweep import shards; shards.BEAT = 0.5; shards.DEAD = 4.0; "
         "from jaxagent.cli import main; main(sys.argv[1:])"
     )

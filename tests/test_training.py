@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import threading
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -21,8 +23,9 @@ from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import Checkpoints, load_policy
+from jaxagent.study.files import Unwritable
 from jaxagent.study.stop import Stopped
-from jaxagent.study.training import Diverged, train
+from jaxagent.study.training import Diverged, Log, train
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,23 @@ def test_a_run_that_diverges_says_when_and_saves_nothing_broken(run, tmp_path):
     with pytest.raises(Diverged, match="policy_loss.* not finite in updates 1 to 1"):
         train(learner, state, Hyper(learning_rate=np.nan), curriculum, tmp_path)
     assert not any((tmp_path / "checkpoints").iterdir())
+
+
+def test_what_cannot_be_written_is_not_begun(run, tmp_path, monkeypatch):
+    learner, _, params = run
+    policy, suite = learner.actor.policy, learner.actor.suite
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    state = learner.start(params, jax.random.key(1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(Unwritable, match=r"No space left on device: 0\.0 MB are free"):
+        checkpoints.save(1, state, policy, suite)
+    assert not list((tmp_path / "checkpoints").iterdir())
+    (tmp_path / "checkpoints").rmdir()
+    with pytest.raises(Unwritable, match="the folder has vanished"):
+        checkpoints.save(1, state, policy, suite)
+    with pytest.raises(Unwritable, match="log.jsonl: cannot be written"):
+        Log(tmp_path / "gone" / "log.jsonl").add({"update": 1})
+    checkpoints.close()
 
 
 def test_a_broken_checkpoint_gives_way_to_the_one_before(run, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,15 +147,15 @@ class Submit:
             print(text, end="")
             return
         write_text(file, text)
+        command = submission(self.engine, job, file)
+        Console().print(f"{file}: {' '.join(command)}", highlight=False, soft_wrap=True)
+        if shutil.which(command[0]) is None:
+            raise ValueError(f"{command[0]}: not found; submit {file} where it is")
         if self.engine == "slurm":  # it ends a job at once whose log has no folder
             claim_folder(Path(out), as_values(sweep), "sweep.json")
             (Path(out) / "logs").mkdir(exist_ok=True)
-        command = submission(self.engine, job, file)
-        Console().print(f"{file}: {' '.join(command)}", highlight=False, soft_wrap=True)
         try:
             subprocess.run(command, check=True)
-        except FileNotFoundError:
-            raise ValueError(f"{command[0]}: not found; submit {file} where it is") from None
         except subprocess.CalledProcessError as error:
             raise ValueError(f"{command[0]} failed with exit code {error.returncode}") from None
 

@@ -79,7 +79,7 @@ def _asked(sweep: SweepPlan, number: int, rows: Sequence[Row]) -> list[Point]:
         import optuna
     except ImportError:
         raise ValueError(
-            "sampler='optuna': the package is not installed; pip install optuna"
+            "sampler='optuna': the package is not installed; pip install 'jaxagent[optuna]'"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     spaces = {a.name: _distribution(optuna, a) for a in sweep.spaces}
