@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from jaxagent.cli import main
-from jaxagent.study import metrics, table, tables
+from jaxagent.study import curves, metrics, table, tables
 from jaxagent.study.difference import difference_grid
 from jaxagent.study.factorial import factorial_grid, factorials
 from jaxagent.study.findings import FAILS, HOLDS, OPEN, SILENT, findings, judge
@@ -206,8 +206,8 @@ def test_forward_transfer_compares_areas_under_curves():
 
     # Areas by hand: 0.25 · 0.4 + 0.75 · 0.8 = 0.7 and 0.5 · 0.2 + 0.5 · 0.6 = 0.4.
     rows = curve("a > b", [(100, 0.4), (400, 0.8)]) + curve("b", [(200, 0.2), (400, 0.6)])
-    assert metrics.forward_transfer(rows, "a > b").value == pytest.approx((0.7 - 0.4) / 0.6)
-    assert not metrics.forward_transfer(rows, "b > a").measured
+    assert curves.forward_transfer(rows, "a > b").value == pytest.approx((0.7 - 0.4) / 0.6)
+    assert not curves.forward_transfer(rows, "b > a").measured
 
 
 def test_tables_of_difficulty_failures_and_variants():

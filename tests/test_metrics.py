@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxagent.study import metrics, table
+from jaxagent.study import continual, curves, metrics, table
 from jaxagent.study import scores as sc
 from jaxagent.study.stage import trained_tasks
 from jaxagent.study.statistics import OVER_EPISODES, OVER_SEEDS
@@ -120,23 +120,23 @@ def test_average_deltas_leave_out_mixtures_and_sequences(worked: sc.Scores) -> N
 
 
 def test_forgetting_compares_with_the_end_of_the_own_stage(worked: sc.Scores) -> None:
-    found = metrics.forgetting(worked)
+    found = continual.forgetting(worked)
     assert [(f.phase, f.own_stage, f.task) for f in found] == [
         ("a > b", "a", "a/easy"),
         ("a > b", "a", "a/easy+renamed"),
     ]
     assert [f.lost.value for f in found] == pytest.approx([0.15, 0.1])
     assert (found[0].before.value, found[0].after.value) == pytest.approx((0.8, 0.65))
-    assert metrics.average_forgetting(worked).value == pytest.approx(0.15)
+    assert continual.average_forgetting(worked).value == pytest.approx(0.15)
 
 
 def test_continual_numbers_follow_their_definitions(worked: sc.Scores) -> None:
-    numbers = metrics.continual(worked, "a > b")
+    numbers = continual.numbers(worked, "a > b")
     assert numbers is not None
     assert numbers.accuracy.value == pytest.approx((0.65 + 0.65) / 2)
     assert numbers.backward.value == pytest.approx(0.65 - 0.8)
     assert numbers.forward.value == pytest.approx((0.3 + 0.0) / 2 - 0.1)
-    assert metrics.continual(worked, "a") is None
+    assert continual.numbers(worked, "a") is None
 
 
 def test_a_sequence_of_levels_forgets_what_each_stage_trained_on() -> None:
@@ -145,14 +145,14 @@ def test_a_sequence_of_levels_forgets_what_each_stage_trained_on() -> None:
         "b/easy": (20, 20, 70, 0),
         "b/easy > b/hard": (20, 20, 60, 50),
     }
-    numbers = sc.scores(study(levels))
-    (lost,) = metrics.forgetting(numbers)
+    table = sc.scores(study(levels))
+    (lost,) = continual.forgetting(table)
     assert (lost.task, lost.lost.value) == ("b/easy", pytest.approx(0.1))
-    continual = metrics.continual(numbers, "b/easy > b/hard")
-    assert continual is not None
-    assert continual.accuracy.value == pytest.approx((0.6 + 0.5) / 2)
-    assert continual.backward.value == pytest.approx(-0.1)
-    assert continual.forward.value == pytest.approx(0.0 - 0.1)
+    found = continual.numbers(table, "b/easy > b/hard")
+    assert found is not None
+    assert found.accuracy.value == pytest.approx((0.6 + 0.5) / 2)
+    assert found.backward.value == pytest.approx(-0.1)
+    assert found.forward.value == pytest.approx(0.0 - 0.1)
 
 
 def test_a_level_that_was_not_measured_stands_for_its_environment() -> None:
@@ -163,9 +163,9 @@ def test_a_level_that_was_not_measured_stands_for_its_environment() -> None:
 
 def test_a_sequence_without_its_own_stage_has_no_forgetting() -> None:
     partial = sc.scores(study({name: WORKED[name] for name in ("base", "a > b")}))
-    assert metrics.forgetting(partial) == ()
-    assert metrics.continual(partial, "a > b") is None
-    assert not metrics.average_forgetting(partial).measured
+    assert continual.forgetting(partial) == ()
+    assert continual.numbers(partial, "a > b") is None
+    assert not continual.average_forgetting(partial).measured
 
 
 def test_what_carries_over_a_shift_is_a_difference_of_gains(worked: sc.Scores) -> None:
@@ -274,7 +274,7 @@ def test_curves_are_averaged_over_tasks_then_taken_over_seeds() -> None:
         for seed in range(3)
         for turns in (0, 100)
     ]
-    (curve,) = metrics.curves(rows)
+    (curve,) = curves.learning_curves(rows)
     np.testing.assert_allclose(curve.turns, [0, 100])
     np.testing.assert_allclose(curve.value, [0.2, 0.3])
     np.testing.assert_allclose((curve.low, curve.high), [[0.1, 0.2], [0.3, 0.4]])
@@ -282,10 +282,10 @@ def test_curves_are_averaged_over_tasks_then_taken_over_seeds() -> None:
 
 def test_curves_stop_where_a_seed_stopped() -> None:
     rows = [learning(0, 0, 0.1), learning(0, 100, 0.2), learning(1, 0, 0.3)]
-    (curve,) = metrics.curves(rows)
+    (curve,) = curves.learning_curves(rows)
     np.testing.assert_allclose((curve.turns, curve.value), [[0], [0.2]])
-    assert metrics.curves([learning(0, 5, 0.1), learning(1, 6, 0.1)]) == ()
-    assert metrics.curves(rows, "entropy") == ()
+    assert curves.learning_curves([learning(0, 5, 0.1), learning(1, 6, 0.1)]) == ()
+    assert curves.learning_curves(rows, "entropy") == ()
 
 
 def test_the_table_reads_back_what_was_written(tmp_path: Path) -> None:

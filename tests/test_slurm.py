@@ -115,10 +115,10 @@ def test_an_array_that_runs_out_of_time_is_queued_again(slurm, undisturbed, tmp_
     """Workers get their signal two minutes before the limit: here after one."""
     sweep, whole = undisturbed
     long = {**SWEEP, "axes": {"train.entropy": [0.0, 0.01]}}
-    long["changes"] = {**long["changes"], "train.updates": 4000}
+    long["changes"] = {**long["changes"], "train.updates": 2500}
     out, file = tmp_path / "late", tmp_path / "long.json"
     file.write_text(json.dumps(long))
     submit(slurm, file, out, "--hours", "0.05")
-    slurm.wait(1200)
+    slurm.wait(2400)
     assert "stopped by signal 10" in logs(out), logs(out)
     assert list(results(out)) == ["00000"]

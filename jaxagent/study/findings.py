@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxagent.study import metrics
+from jaxagent.study import continual, metrics
 from jaxagent.study.grid import interval, number
 from jaxagent.study.scores import (
     BASE,
@@ -177,7 +177,7 @@ def _sequences_keep(table: Scores) -> Finding:
         if len(stages(table, phase)) == 2 and "@" not in phase:
             lost += [
                 mean_of(table, f.own_stage, [f.task]) - mean_of(table, f.phase, [f.task])
-                for f in metrics.forgetting(table)
+                for f in continual.forgetting(table)
                 if f.phase == phase and "+" not in f.task and _left(table, phase)
             ]
     found = _mean(table, lost)

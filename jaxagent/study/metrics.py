@@ -1,9 +1,7 @@
-"""What a study is about: transfer, held-in and held-out gains, forgetting, ACC/BWT/FWT, learning
-curves."""
+"""What a study is about: transfer, held-in and held-out gains, and what carries over a shift."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,15 +17,9 @@ from jaxagent.study.scores import (
     macro_mean,
     mean_of,
     plain_tasks,
-    pool,
-    prefixes,
-    stage_mean,
-    stage_tasks,
     stages,
 )
-from jaxagent.study.stage import STEP
 from jaxagent.study.statistics import MISSING, Estimate
-from jaxagent.study.table import Row
 
 
 @dataclass(frozen=True)
@@ -145,110 +137,6 @@ def normalised_transfer(
 
 
 @dataclass(frozen=True)
-class Forgetting:
-    """One task of an earlier stage: its score when that stage ended (`own_stage`), at the end, and
-    what was lost."""
-
-    phase: str
-    own_stage: str
-    task: str
-    before: Estimate
-    after: Estimate
-    lost: Estimate
-
-
-def forgetting(table: Scores) -> tuple[Forgetting, ...]:
-    """F = R[own stage, task] - R[end, task] for every task of an earlier stage of every sequence.
-
-    The variant of Wołczyk et al. 2021 (Continual World, arXiv 2105.10919, section 4.3): against the
-    end of the own stage, not against the best so far. Sequences whose own-stage phase was not
-    evaluated are left out.
-    """
-    found = []
-    for phase in table.phases:
-        for tasks, own in zip(stage_tasks(table, phase)[:-1], prefixes(table, phase), strict=False):
-            found += [_forgotten(table, phase, own, task) for task in tasks if own in table.phases]
-    return tuple(found)
-
-
-def average_forgetting(table: Scores) -> Estimate:
-    """F averaged over the plain tasks of the earlier stages of all sequences; `MISSING` without
-    one."""
-    plain = {task for name in table.environments for task in plain_tasks(table, name)}
-    lost = [
-        mean_of(table, f.own_stage, [f.task]) - mean_of(table, f.phase, [f.task])
-        for f in forgetting(table)
-        if f.task in plain
-    ]
-    return contrast(table, np.mean(lost, axis=0)) if lost else MISSING
-
-
-@dataclass(frozen=True)
-class Continual:
-    """The three numbers of a sequence of T stages, over the plain tasks of each stage, every
-    environment of a stage counting once."""
-
-    phase: str
-    accuracy: Estimate
-    backward: Estimate
-    forward: Estimate
-
-
-def continual(table: Scores, phase: str) -> Continual | None:
-    """ACC, BWT and FWT of Lopez-Paz and Ranzato 2017 (arXiv 1706.08840, equations 2-4), b being the
-    base.
-
-    ACC = mean_j R[T, j]; BWT = mean_{j<T} R[T, j] - R[j, j]; FWT = mean_{j>1} R[j-1, j] - b[j].
-    None unless `phase` is a sequence whose every prefix and base were evaluated.
-    """
-    order, names = stage_tasks(table, phase), prefixes(table, phase)
-    if len(order) < 2 or any(name not in table.phases for name in (BASE, *names)):
-        return None
-
-    def at(name: str, stage: int) -> Weights:
-        return stage_mean(table, name, order[stage])
-
-    last = len(order) - 1
-    accuracy = np.mean([at(phase, j) for j in range(last + 1)], axis=0)
-    backward = np.mean([at(phase, j) - at(names[j], j) for j in range(last)], axis=0)
-    forward = np.mean([at(names[j], j + 1) - at(BASE, j + 1) for j in range(last)], axis=0)
-    return Continual(
-        phase, *(contrast(table, weights) for weights in (accuracy, backward, forward))
-    )
-
-
-def forward_transfer(rows: Sequence[Row], phase: str) -> Estimate:
-    """How much sooner the last stage of a sequence was learnt than in the phase that trained on
-    nothing else: (AUC - AUC') / (1 - AUC'), AUC being the mean success over the stage (Wołczyk et
-    al. 2021, arXiv 2105.10919, section 4.3); over the seeds that have both."""
-    alone = phase.split(STEP)[-1].partition(" @ ")[0]
-    curves = [_areas(rows, name) for name in (phase, alone)]
-    seeds = sorted(set(curves[0]) & set(curves[1]))
-    values = [
-        (curves[0][seed] - curves[1][seed]) / (1 - curves[1][seed])
-        for seed in seeds
-        if curves[1][seed] < 1
-    ]
-    unknown = [np.nan] * len(values)
-    return statistics.over_seeds(values, unknown, unknown) if values else MISSING
-
-
-def _areas(rows: Sequence[Row], phase: str) -> dict[int, float]:
-    """Seed -> mean success over a phase's turns; every row tells of the turns since the one
-    before."""
-    groups: dict[int, dict[int, list[float]]] = {}
-    for row in rows:
-        if (row.phase, row.split, row.metric) == (phase, "train", "success"):
-            groups.setdefault(row.seed, {}).setdefault(row.turns, []).append(row.value)
-    areas = {}
-    for seed, points in groups.items():
-        turns = sorted(points)
-        lengths = np.diff([0, *turns])
-        areas[seed] = float(np.average([np.mean(points[t]) for t in turns], weights=lengths))
-    return areas
-
-
-@dataclass(frozen=True)
 class Shift:
     """A plain task and its variants: the same dynamics in other words (`+renamed`) or another
     interface (`+call`)."""
@@ -293,62 +181,6 @@ def aggregate(table: Scores, phase: str) -> Aggregate:
     compared = phase != BASE and len(base) > 0
     better = statistics.probability_of_improvement(runs, base) if compared else MISSING
     return Aggregate(phase, middle, better)
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A learning curve of one phase in one environment: median (or mean) over seeds at each number
-    of turns."""
-
-    phase: str
-    environment: str
-    turns: Float[np.ndarray, "points"]
-    value: Float[np.ndarray, "points"]
-    low: Float[np.ndarray, "points"]
-    high: Float[np.ndarray, "points"]
-    seeds: int
-
-
-def curves(rows: Iterable[Row], metric: str = "success") -> tuple[Curve, ...]:
-    """One curve per phase and environment from the rows of split `train`, tasks of the environment
-    averaged.
-
-    Turns that some of the curve's seeds have not reached are left out.
-    """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row.split == "train" and row.metric == metric:
-            groups.setdefault((row.phase, row.environment), []).append(row)
-    found = (_curve(phase, environment, group) for (phase, environment), group in groups.items())
-    return tuple(curve for curve in found if len(curve.turns))
-
-
-def _curve(phase: str, environment: str, rows: Sequence[Row]) -> Curve:
-    cells: dict[tuple[int, int], list[Row]] = {}
-    for row in rows:
-        cells.setdefault((row.seed, row.turns), []).append(row)
-    seeds, turns = ({key[i] for key in cells} for i in (0, 1))
-    points = sorted(turn for turn in turns if all((seed, turn) in cells for seed in seeds))
-    means = [[_task_mean(cells[seed, turn]) for turn in points] for seed in sorted(seeds)]
-    table: Float[np.ndarray, "3 seeds points"] = np.moveaxis(
-        np.reshape(means, (len(seeds), -1, 3)), 2, 0
-    )
-    if len(seeds) >= statistics.SEEDS_FOR_BOOTSTRAP and points:
-        value, low, high = statistics.median_over_seeds(table[0])
-    else:
-        value, low, high = np.reshape([pool(table[:, :, i]) for i in range(len(points))], (-1, 3)).T
-    return Curve(phase, environment, np.array(points, float), value, low, high, len(seeds))
-
-
-def _task_mean(rows: Sequence[Row]) -> tuple[float, float, float]:
-    return pool(np.array([(row.value, row.low, row.high) for row in rows]).T)
-
-
-def _forgotten(table: Scores, phase: str, own: str, task: str) -> Forgetting:
-    before, after = mean_of(table, own, [task]), mean_of(table, phase, [task])
-    return Forgetting(
-        phase, own, task, *(contrast(table, weights) for weights in (before, after, before - after))
-    )
 
 
 def _runs(table: Scores, phase: str) -> Float[np.ndarray, "seeds tasks"]:

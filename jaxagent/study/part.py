@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from jaxagent.study import metrics, table, tables
+from jaxagent.study import continual, metrics, table, tables
 from jaxagent.study.factorial import factorial_grid, factorials
 from jaxagent.study.grid import Grid
 from jaxagent.study.scores import BASE, Attempts, Scores, scores
@@ -23,7 +23,7 @@ class Part:
     @cached_property
     def grids(self) -> list[Grid]:
         """All tables, for export."""
-        final, lost = self.final, metrics.forgetting(self.final)
+        final, lost = self.final, continual.forgetting(self.final)
         found: list[Grid | None] = [tables.score_grid(final), tables.gain_grid(final)]
         found += [tables.normalised_grid(final), *tables.difficulty_grids(final)]
         if BASE in final.phases and len(final.phases) > 1:

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jaxagent.study import metrics, page, table, tables
+from jaxagent.study import continual, metrics, page, table, tables
 from jaxagent.study.figures import PALETTE
 from jaxagent.study.files import read_json, write_text
 from jaxagent.study.grid import interval, number
@@ -113,7 +113,7 @@ def summary(final: Scores) -> str:
     """The key numbers in a sentence or two; empty where no training phase can be compared with a
     base."""
     count, inside, outside = metrics.average_deltas(final)
-    lost = metrics.average_forgetting(final)
+    lost = continual.average_forgetting(final)
     every = set(final.environments)
     mixed = [
         metrics.deltas(final, phase).overall

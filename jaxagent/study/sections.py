@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from jaxagent.study import metrics, page, table, tables
+from jaxagent.study import continual, curves, metrics, page, table, tables
 from jaxagent.study.factorial import factorial_grid, factorials
 from jaxagent.study.figures import Dot, Line, dot_chart, line_chart
 from jaxagent.study.findings import Finding, findings
@@ -127,7 +127,7 @@ def _failures(rows: Sequence[table.Row]) -> str:
 
 
 def _forgetting(final: Scores, rows: Sequence[table.Row]) -> str:
-    found = metrics.forgetting(final)
+    found = continual.forgetting(final)
     if not found:
         return ""
     body = (
@@ -199,7 +199,7 @@ def _curve_panels(
     rows: Iterable[table.Row], metric: str, label: str, colours: Mapping[str, int]
 ) -> list[str]:
     panels: dict[str, list[Line]] = {}
-    for curve in metrics.curves(rows, metric):
+    for curve in curves.learning_curves(rows, metric):
         line = Line(
             curve.phase, colours[curve.phase], curve.turns, curve.value, curve.low, curve.high
         )

@@ -7,7 +7,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from jaxagent.study import metrics
+from jaxagent.study import continual, curves, metrics
 from jaxagent.study.grid import (
     NOTHING,
     Column,
@@ -117,7 +117,7 @@ def difficulty_grids(table: Scores) -> list[Grid]:
     return grids
 
 
-def forgetting_grid(found: Sequence[metrics.Forgetting]) -> Grid:
+def forgetting_grid(found: Sequence[continual.Forgetting]) -> Grid:
     """What every sequence lost on the tasks of its earlier stages."""
     columns = (
         Column("task"),
@@ -133,7 +133,7 @@ def continual_grid(table: Scores, rows: Sequence[Row]) -> Grid | None:
     """ACC, BWT, FWT and the forward transfer of learning curves of every complete sequence; None
     without one."""
     found = [
-        c for c in (metrics.continual(table, phase) for phase in table.phases) if c is not None
+        c for c in (continual.numbers(table, phase) for phase in table.phases) if c is not None
     ]
     if not found:
         return None
@@ -144,7 +144,7 @@ def continual_grid(table: Scores, rows: Sequence[Row]) -> Grid | None:
         Column("FT of the last stage", sign=True),
     )
     cells = (
-        (c.phase, (c.accuracy, c.backward, c.forward, metrics.forward_transfer(rows, c.phase)))
+        (c.phase, (c.accuracy, c.backward, c.forward, curves.forward_transfer(rows, c.phase)))
         for c in found
     )
     return Grid("continual", "sequence", columns, tuple(cells))
