@@ -32,6 +32,7 @@ def start(plan: Path, out: Path, *options: str) -> subprocess.Popen:
     """A process that runs the plan, saving often."""
     code = (
         "import sys; from jaxagent.study import training; training.SAVE_SECONDS = 0.2; "
+        "training.SAVE_SHARE = 1.0; "
         "training.CHUNK_SECONDS = 0.2; from jaxagent.cli import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", code, "study", "run", str(plan), "--out", str(out), *options]

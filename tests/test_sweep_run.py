@@ -34,7 +34,8 @@ def start(sweep: Path, out: Path, *options: str, save: float = 0.2) -> subproces
     """A worker that saves often and takes others for dead soon."""
     code = (
         "import sys; from jaxagent.study import training, sweep as runs; "
-        f"training.SAVE_SECONDS = {save}; training.CHUNK_SECONDS = {save}; runs.WAIT = 0.5; "
+        f"training.SAVE_SECONDS = {save}; training.CHUNK_SECONDS = {save}; "
+        "training.SAVE_SHARE = 1.0; runs.WAIT = 0.5; "
         "from jaxagent.sweep import shards; shards.BEAT = 0.5; shards.DEAD = 4.0; "
         "from jaxagent.cli import main; main(sys.argv[1:])"
     )

@@ -19,7 +19,11 @@ from jaxagent.study.files import Unwritable
 from jaxagent.study.stop import Stopped, collecting
 
 CHUNK_SECONDS = 5.0
-SAVE_SECONDS = 60.0
+SAVE_SECONDS = 20.0
+"""Seconds between two checkpoints, which is what `kill -9` can cost."""
+
+SAVE_SHARE = 0.05
+"""Of the time that checkpoints may take; where they take longer, they are made less often."""
 
 Metrics = dict[str, Any]
 Report = Callable[[int, Metrics], None]
@@ -133,7 +137,7 @@ def _train(
     stop: list[int],
     finite: bool,
 ) -> Any:
-    count, saved, saved_at = 1, done, time.monotonic()
+    count, saved, saved_at, took = 1, done, time.monotonic(), 0.0
     updates = int(state.updates)
     while done < updates:
         start = time.monotonic()
@@ -145,10 +149,12 @@ def _train(
         if finite:
             _check_finite(log.metrics[-1])
         report(done, log.metrics[-1])
-        late = time.monotonic() - saved_at > SAVE_SECONDS
+        begun = time.monotonic()
+        late = begun - saved_at > max(SAVE_SECONDS, took / SAVE_SHARE)
         if stop or late or done >= updates:
             checkpoints.save(done, state, run.actor.policy, run.actor.suite)
             saved, saved_at = done, time.monotonic()
+            took = saved_at - begun
         if stop and done < updates:
             raise Stopped(f"stopped by signal {stop[0]} behind update {saved}")
         count = _next_count(count, seconds, len(log.metrics))
