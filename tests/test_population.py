@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,6 +108,23 @@ def test_members_on_several_devices_say_nothing_to_each_other(learner):
     assert "while" in text  # it is the program itself
     for name in ("all-reduce", "all-gather", "all-to-all", "reduce-scatter", "collective-permute"):
         assert name not in text, name
+
+
+@pytest.mark.slow  # three programs
+def test_members_that_share_devices_are_runs_of_their_learner(learner):
+    """On the devices of a member, and on one that does the work of both."""
+    if len(jax.devices()) < 2:
+        pytest.skip("needs two devices")
+    shared = dataclasses.replace(learner, devices=2)
+    state = shared.start(learner.actor.policy.init(jax.random.key(0)), jax.random.key(SEEDS[1]))
+    curriculum = single(learner.actor.suite, TASKS[1])
+    alone, _ = shared.run(state, Hyper(learning_rate=RATES[1]), curriculum, UPDATES)
+    for sizes in ({"devices": 1}, {"devices": 2}):  # two members on two devices leave each one
+        members, _ = train(shared, RATES[:2], TASKS[:2], SEEDS[:2], **sizes)
+        for a, b in zip(
+            member(members.members.params, 1), jax.tree.leaves(alone.params), strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
 def test_members_may_start_from_parameters_of_their_own(learner):

@@ -77,6 +77,7 @@ class ModelConfig:
 
 SIZES: Mapping[str, ModelConfig] = MappingProxyType(
     {
+        "nano": ModelConfig(width=32, layers=1, heads=2, kv_heads=1, hidden=64),
         "tiny": ModelConfig(),
         "small": ModelConfig(width=128, layers=3, heads=4, kv_heads=2, hidden=256),
         "medium": ModelConfig(width=256, layers=6, heads=8, kv_heads=2, hidden=704),
