@@ -1,4 +1,4 @@
-"""Sweeps: spaces, shards and their claims, rounds, job files."""
+"""Sweeps: spaces, shards and their claims, rounds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from jaxagent.study.config import from_values
 from jaxagent.study.sweep import status
 from jaxagent.study.sweep_plan import SweepPlan, changed, shards_of
 from jaxagent.study.sweep_rounds import known_shards, rounds_of, scored, shard_folder
-from jaxagent.study.sweep_shard import RESULT, Row
+from jaxagent.study.sweep_shard import RESULT, Row, Workshop
 from jaxagent.study.table import write_rows
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 from jaxagent.sweep.space import grid, halving, parse_axis, random
@@ -287,6 +288,21 @@ def test_points_are_ranked_by_their_mean_over_seeds(tmp_path):
     assert len(lines) == 1 + 6
     rows = [shard_folder(tmp_path, s) / RESULT for s in shards]
     assert scored([], 3) == [] and all(each.exists() for each in rows)
+
+
+def test_shards_of_a_group_share_their_programs(monkeypatch):
+    """A program for every shard would end the process behind some dozens of them."""
+    dropped = []
+    monkeypatch.setattr("jaxagent.study.sweep_shard.drop_programs", lambda: dropped.append(1))
+    sweep = sweep_of(axes={"train.entropy": [0.0, 0.1, 0.2], "train.rows": [8, 16]}, members=1)
+    shards = shards_of(sweep, sweep.points())
+    progress = SimpleNamespace(note=lambda _: None)
+    workshop, made = Workshop(), []
+    for shard in shards:
+        workshop.enter(shard)
+        made.append(workshop.crowd(shard, progress).population)
+    assert len(shards) == 6 and len(set(map(id, made))) == 2
+    assert made[0] is made[2] and made[3] is made[5] and len(dropped) == 1 + 2
 
 
 def test_a_member_that_is_there_twice_is_told(tmp_path):

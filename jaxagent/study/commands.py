@@ -144,7 +144,10 @@ class Study:
         if self.dry_run:
             _estimate_study(self.plan, self.out, self.store)
         else:
+            from jaxagent.study.programs import drop_programs
+
             _run_study(self.plan, self.out, self.store, self.json)
+            drop_programs()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from jaxagent.study import table
 from jaxagent.study.config import from_values
 from jaxagent.study.files import read_json, write_json
 from jaxagent.study.plan import StudyPlan, as_json
+from jaxagent.study.programs import drop_programs
 from jaxagent.study.runner import Progress, Runner
 from jaxagent.study.statistics import iqm, stratified_bootstrap
 
@@ -98,6 +99,7 @@ def compare(
         settings["algorithms"][name] = _settings(each)
         table.write_rows(results / "algorithms.csv", rows, Row)
         write_json(results / "algorithms.json", settings)
+        drop_programs()
     return rows
 
 

@@ -28,6 +28,15 @@ from jaxagent.study.training import Run
 T = TypeVar("T")
 
 
+def drop_programs() -> None:
+    """Frees the compiled code of all programs, whose `Programs` should be dropped too.
+
+    It stays as long as it may be called again, in a thousand mappings of memory or more per
+    program, of which Linux grants a process 65,530 by default; beyond them it dies.
+    """
+    jax.clear_caches()
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """Who plays evaluation episodes, which, in which window, and on how many devices."""

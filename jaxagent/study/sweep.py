@@ -13,7 +13,7 @@ from jaxagent.study.runner import Progress
 from jaxagent.study.stop import Stopped
 from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values
 from jaxagent.study.sweep_rounds import known_shards, shard_folder
-from jaxagent.study.sweep_shard import RESULT, read_results, run_shard
+from jaxagent.study.sweep_shard import RESULT, Workshop, read_results, run_shard
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 
 WAIT = 5.0
@@ -63,8 +63,9 @@ def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
     claim_folder(folder, as_values(sweep), "sweep.json")
     shards, more = known_shards(sweep, folder)
     number = None if more else shard_index(index, len(shards), os.environ)
+    workshop = Workshop()
     while left := _left(sweep, folder, number):
-        if not any(_attempt(shard, folder, progress) for shard in left):
+        if not any(_attempt(shard, folder, progress, workshop) for shard in left):
             time.sleep(WAIT)
 
 
@@ -91,7 +92,7 @@ def _left(sweep: SweepPlan, folder: Path, number: int | None) -> list[Shard]:
     return [shard for shard in shards if not _is_finished(shard, folder)]
 
 
-def _attempt(shard: Shard, folder: Path, progress: Progress) -> bool:
+def _attempt(shard: Shard, folder: Path, progress: Progress, workshop: Workshop) -> bool:
     """Whether the shard could be claimed; then it is finished now, or another worker's."""
     place = shard_folder(folder, shard)
     with claim(place) as held:
@@ -99,7 +100,7 @@ def _attempt(shard: Shard, folder: Path, progress: Progress) -> bool:
             return False
         if not _is_finished(shard, folder):
             try:
-                run_shard(shard, place, folder / "phases", held, progress)
+                run_shard(shard, place, folder / "phases", held, progress, workshop)
             except Lost as lost:
                 progress.note(f"shard {lost}")
             except Stopped as stop:

@@ -20,7 +20,8 @@ from jaxagent.rl.learner import Learner
 from jaxagent.study import table
 from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, phases, played_tasks
-from jaxagent.study.programs import Programs
+from jaxagent.study.plan import StudyPlan
+from jaxagent.study.programs import Programs, drop_programs
 from jaxagent.study.runner import Progress, Runner, Work
 from jaxagent.study.sweep_plan import Member, Shard, changed
 from jaxagent.study.training import Metrics, train
@@ -91,7 +92,40 @@ class Crowd:
         return self.population.run(state, hyper, curriculum, count)
 
 
-def run_shard(shard: Shard, folder: Path, store: Path, claim: Claim, progress: Progress) -> None:
+class Workshop:
+    """The programs of the group of shards that a worker is at, which all its shards share; those
+    of the group before are dropped."""
+
+    def __init__(self) -> None:
+        self._group: tuple[StudyPlan, int] | None = None
+        self._leave()
+
+    def _leave(self) -> None:
+        self.programs = Programs()
+        self._learner: Learner | None = None
+        self._crowds: dict[int, Crowd] = {}
+        drop_programs()
+
+    def enter(self, shard: Shard) -> None:
+        """Makes room for the shard's group, unless it is the one at hand."""
+        group = shard.plan, shard.arm
+        if group != self._group:
+            self._leave()
+            self._group = group
+
+    def crowd(self, shard: Shard, progress: Progress) -> Crowd:
+        """Who trains the members of a shard of the group."""
+        if self._learner is None:
+            self._learner = _learner(shard, self.programs)
+        count = len(shard.members)
+        if count not in self._crowds:
+            self._crowds[count] = _crowd(self._learner, count, progress)
+        return self._crowds[count]
+
+
+def run_shard(
+    shard: Shard, folder: Path, store: Path, claim: Claim, progress: Progress, workshop: Workshop
+) -> None:
     """Trains and measures the members of a shard, from where an earlier worker stopped.
 
     Args:
@@ -100,22 +134,23 @@ def run_shard(shard: Shard, folder: Path, store: Path, claim: Claim, progress: P
         store: of the base policies, shared by all workers.
         claim: on the folder; what it does not cover any more is not written.
         progress: told of all long work.
+        workshop: the worker's.
 
     Raises:
         Stopped: a signal came; what was done is saved.
         Lost: another worker has taken the shard over.
     """
-    programs = Programs()
+    workshop.enter(shard)
+    programs = workshop.programs
     plans = [changed(shard.plan, member.point) for member in shard.members]
     bases = _bases(shard, programs, store, progress)
-    learner = _learner(shard, programs, bases[shard.members[0].seed][0])
-    crowd = _crowd(learner, len(shard.members), progress)
+    crowd = workshop.crowd(shard, progress)
     params = stack([bases[member.seed][1] for member in shard.members])
     keys = jnp.stack([_key(bases[m.seed][0], m) for m in shard.members])
     stage = shard.plan.stages[shard.arm][0]
     updates = shard.updates or shard.plan.updates_of(stage)
     hyper = stack([plan.hyper(stage) for plan in plans])
-    tasks = mixture(learner.actor.suite, played_tasks((stage,)))
+    tasks = mixture(crowd.actor.suite, played_tasks((stage,)))
     curriculum = stack([adaptive(tasks, stage.rule or plan.train.rule) for plan in plans])
     advance = progress.start(f"shard {shard.name}: {len(plans)} members", updates)
 
@@ -146,7 +181,7 @@ def _bases(
     return found
 
 
-def _learner(shard: Shard, programs: Programs, base: Phase) -> Learner:
+def _learner(shard: Shard, programs: Programs) -> Learner:
     """Of every member, on one device."""
     plan, stage = shard.plan, shard.plan.stages[shard.arm][0]
     [suite] = {p.suite for p in phases(dataclasses.replace(plan, seeds=1)) if p.parent}
