@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,9 @@ SHARDS = 4
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
 
 
-def start(sweep: Path, out: Path, *options: str, save: float = 0.2) -> subprocess.Popen:
+def start(
+    sweep: Path, out: Path, *options: str, save: float = 0.2, devices: int = 2
+) -> subprocess.Popen:
     """A worker that saves often and takes others for dead soon."""
     code = (
         "import sys; from jaxagent.study import training, sweep as runs; "
@@ -40,7 +43,10 @@ def start(sweep: Path, out: Path, *options: str, save: float = 0.2) -> subproces
         "from jaxagent.cli import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", code, "sweep", "run", str(sweep), "--out", str(out), *options]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    known = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices)}
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=known
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +121,13 @@ def test_a_member_is_what_it_is_in_another_shard(undisturbed, tmp_path):
         return {line.partition(",")[2] for line in lines}
 
     assert numbers(tmp_path / "together") == numbers(whole)
+
+
+def test_members_that_share_devices_are_the_same_on_one(tmp_path):
+    """From the same base policies, since those are made by all devices at hand."""
+    sweep, two, one = tmp_path / "sweep.json", tmp_path / "two", tmp_path / "one"
+    sweep.write_text(json.dumps({**SWEEP, "axes": {"train.entropy": [0.0, 0.01]}, "devices": 2}))
+    assert start(sweep, two).wait() == 0
+    shutil.copytree(two, one, ignore=shutil.ignore_patterns("shards"))
+    assert start(sweep, one, devices=1).wait() == 0
+    assert results(one) == results(two) != {}

@@ -6,13 +6,12 @@ import jax
 from rich.console import RenderableType
 from rich.table import Table
 
-from jaxagent.rl.learner import Learner
 from jaxagent.study.estimate import COMPILATION, EFFICIENCY, SECONDS, duration, training_flops
-from jaxagent.study.phase import phases
 from jaxagent.study.programs import Programs
 from jaxagent.study.roofline import measure_ceilings
 from jaxagent.study.sweep_plan import Shard, SweepPlan, shards_of
 from jaxagent.study.sweep_rounds import rounds_of
+from jaxagent.study.sweep_shard import learner_of
 from jaxagent.sweep.memory import member_bytes, peak_bytes
 
 
@@ -35,7 +34,7 @@ def show(sweep: SweepPlan) -> tuple[RenderableType, ...]:
     total = seconds = 0.0
     for own in groups.values():
         members = sum(len(shard.members) for shard in own)
-        learner = _learner(own[0], programs)
+        learner = learner_of(own[0], programs)
         plan = own[0].plan
         each = (updates or plan.updates_of(plan.stages[own[0].arm][0])) * learner.turns_per_update
         work = training_flops(plan, learner, each) * members / (EFFICIENCY * ceiling)
@@ -69,13 +68,6 @@ def _later(sweep: SweepPlan, first: float) -> float:
     """Turns of the rounds behind the first."""
     (count, updates), *rest = rounds_of(sweep)
     return sum(first * n / count * (u / updates if updates else 1) for n, u in rest)
-
-
-def _learner(shard: Shard, programs: Programs) -> Learner:
-    for phase in phases(shard.plan):
-        if phase.parent is not None:
-            return programs.learner(shard.plan, phase)
-    raise ValueError("arms: expected at least one")
 
 
 def _title(sweep: SweepPlan, shard: Shard) -> str:

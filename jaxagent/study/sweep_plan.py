@@ -65,6 +65,9 @@ class SweepPlan:
     """Of the sampler."""
     members: int = 32
     """Members of a shard at most; memory may allow fewer side by side."""
+    devices: int = 1
+    """That share the batch of every member; where there are fewer, one does the work of all, with
+    the same results but for the order of sums."""
     eta: int = 3
     """Of `halving`: the best of so many go on."""
     least: int = 1
@@ -73,7 +76,7 @@ class SweepPlan:
     """Budget: turns of training of the whole sweep at most; 0 for no limit."""
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "members", "least"):
+        for name in ("seeds", "members", "devices", "least"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
         if self.eta < 2:
@@ -148,6 +151,7 @@ class Shard:
         arm: number of the plan's arm.
         members: at most as many as the sweep says.
         updates: they are trained for; 0 for those of the plan.
+        devices: that share the batch of every member.
     """
 
     number: int
@@ -155,6 +159,7 @@ class Shard:
     arm: int
     members: tuple[Member, ...]
     updates: int = 0
+    devices: int = 1
 
     @property
     def name(self) -> str:
@@ -214,7 +219,8 @@ def shards_of(
         for arm in range(len(plan.arms)):
             for start in range(0, len(members), sweep.members):
                 part = tuple(members[start : start + sweep.members])
-                found.append(Shard(first + len(found), plan, arm, part, updates))
+                number = first + len(found)
+                found.append(Shard(number, plan, arm, part, updates, sweep.devices))
     return found
 
 

@@ -116,7 +116,7 @@ class Workshop:
     def crowd(self, shard: Shard, progress: Progress) -> Crowd:
         """Who trains the members of a shard of the group."""
         if self._learner is None:
-            self._learner = _learner(shard, self.programs)
+            self._learner = learner_of(shard, self.programs)
         count = len(shard.members)
         if count not in self._crowds:
             self._crowds[count] = _crowd(self._learner, count, progress)
@@ -181,22 +181,26 @@ def _bases(
     return found
 
 
-def _learner(shard: Shard, programs: Programs) -> Learner:
-    """Of every member, on one device."""
+def learner_of(shard: Shard, programs: Programs) -> Learner:
+    """Who trains each of its members."""
     plan, stage = shard.plan, shard.plan.stages[shard.arm][0]
     [suite] = {p.suite for p in phases(dataclasses.replace(plan, seeds=1)) if p.parent}
     window = plan.window(plan.train.rows, plan.train.turns)
-    return Learner(programs.actor(plan, suite), window, plan.algorithm(stage))
+    actor, algorithm = programs.actor(plan, suite), plan.algorithm(stage)
+    return Learner(actor, window, algorithm, devices=shard.devices)
 
 
 def _crowd(learner: Learner, members: int, progress: Progress) -> Crowd:
     """The population, on as many devices as share its members evenly, in lanes that fit."""
-    devices = max(n for n in range(1, len(jax.devices()) + 1) if members % n == 0)
+    most = max(1, len(jax.devices()) // learner.devices)
+    devices = max(n for n in range(1, most + 1) if members % n == 0)
     lanes, told = 1, ""
     limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
     if limit and jax.default_backend() != "cpu":
         lanes, told = lanes_that_fit(learner, members // devices, limit)
-    progress.note(told or f"{members} members on {devices} devices, one after the other on each")
+    share = f" times {learner.devices}" if learner.devices > 1 else ""
+    told = told or f"{members} members on {devices}{share} devices, one after the other on each"
+    progress.note(told)
     return Crowd(Population(learner, lanes, devices), members)
 
 
