@@ -175,6 +175,24 @@ def test_a_horizon_of_one_and_hopeless_tasks_are_defined(name):
 
 
 @pytest.mark.slow
+def test_reinforce_takes_one_step_however_its_rows_are_cut():
+    """Its gradient is that of the policy that played; minibatches are parts of one sum."""
+    actor = make_actor(["read/easy"])
+    params, found = actor.policy.init(KEY), []
+    for minibatch in (4, 16):
+        algorithm = dataclasses.replace(ALGORITHMS["rebn"][0], minibatch=minibatch)
+        learner = Learner(actor, Window(rows=16, turns=4, context=32), algorithm)
+        state, metrics = learner.run(
+            learner.start(params, KEY, 8), HYPER, single(actor.suite, "read/easy"), 1
+        )
+        counts = [x for x in jax.tree.leaves(state.optimiser) if x.dtype == jnp.int32]
+        assert [int(x) for x in counts] == [1] * len(counts) != []
+        found.append((state.params, metrics))
+    for a, b in zip(*map(jax.tree.leaves, found), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.slow
 def test_divergence_in_the_reward_holds_the_policy_near_the_reference():
     """Right behind the start the two are one."""
     actor = make_actor(["read/easy"])

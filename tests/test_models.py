@@ -282,7 +282,7 @@ def test_sizes_have_the_parameters_their_names_promise() -> None:
     for name, config in models.SIZES.items():
         policy = Policy(config, 2048)
         counts[name] = policy.parameter_count(jax.eval_shape(policy.init, jax.random.key(0)))
-    assert list(counts) == ["tiny", "small", "medium", "base"]
+    assert list(counts) == ["nano", "tiny", "small", "medium", "base"]
     assert counts["tiny"] == 2048 * 64 + 2 * (64 * 128 + 64 * 64 + 3 * 64 * 128 + 128) + 64 + 65
     assert 20e6 < counts["base"] < 30e6
     assert sorted(counts.values()) == list(counts.values())

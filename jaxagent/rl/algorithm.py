@@ -60,7 +60,7 @@ class Algorithm:
             reward does not depend on the word that earns it. All but `none` cost a forward pass.
         consolidates: hold the parameters to a memory of earlier stages (elastic weights).
         epochs: passes over a rollout.
-        minibatch: packed rows of a gradient step.
+        minibatch: packed rows of a gradient step, or of a part of it where there is only one.
     """
 
     advantage: str = "turn"
@@ -103,6 +103,12 @@ class Algorithm:
         """The window as the algorithm needs it played."""
         anchors, whole = self.advantage == "anchor", not self.bootstraps
         return replace(window, group=self.group, whole=whole, anchors=anchors)
+
+    @property
+    def on_policy(self) -> bool:
+        """Whether the loss is right only for the policy that played: the minibatches of an epoch
+        are added up to one gradient step."""
+        return self.objective == "reinforce"
 
     @property
     def measures_kl(self) -> bool:

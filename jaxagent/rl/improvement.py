@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, jax.Array]
 
-PARTS = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl", "gradient", "drift")
+LOSSES = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl")
+PARTS = (*LOSSES, "gradient", "drift")
 
 
 def improve(
@@ -57,8 +58,11 @@ def improve(
         return value * count, parts
 
     def step(carry: tuple, batch: PackedRow, count: Array) -> tuple:
+        return move(carry, jax.grad(loss, has_aux=True)(carry[0], batch, count), count)
+
+    def move(carry: tuple, found: tuple[Params, Metrics], count: Array | int) -> tuple:
         params, adam, sums = carry
-        gradient, parts = across(jax.grad(loss, has_aux=True)(params, batch, count), devices)
+        gradient, parts = across(found, devices)
         moved = jnp.float32(0)
         if algorithm.consolidates:
             moved, back = jax.value_and_grad(drift)(params, state.memory)
@@ -71,9 +75,20 @@ def improve(
     def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
         return over_minibatches(key, packing, *learner.visit, carry, step, devices), None
 
+    def one_step(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+        def add(total: tuple, batch: PackedRow, count: Array) -> tuple:
+            del count
+            found = jax.grad(loss, has_aux=True)(carry[0], batch, 1)
+            return jax.tree.map(jnp.add, total, found)
+
+        nothing = jax.tree.map(jnp.zeros_like, carry[0]), dict.fromkeys(LOSSES, jnp.float32(0))
+        total = over_minibatches(key, packing, *learner.visit, nothing, add, devices)
+        return move(carry, total, 1), None
+
     carry = (state.params, state.optimiser, {name: jnp.float32(0) for name in PARTS})
     keys = jax.random.split(key, algorithm.epochs)
-    (params, adam, sums), _ = jax.lax.scan(epoch, carry, keys)
+    each = one_step if algorithm.on_policy else epoch
+    (params, adam, sums), _ = jax.lax.scan(each, carry, keys)
     means = {name: value / algorithm.epochs for name, value in sums.items()}
     return state.replace(params=params, optimiser=adam), means
 
