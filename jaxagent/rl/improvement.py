@@ -75,15 +75,17 @@ def improve(
     def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
         return over_minibatches(key, packing, *learner.visit, carry, step, devices), None
 
-    def one_step(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
-        def add(total: tuple, batch: PackedRow, count: Array) -> tuple:
-            del count
-            found = jax.grad(loss, has_aux=True)(carry[0], batch, 1)
-            return jax.tree.map(jnp.add, total, found)
+    def add(carry: tuple, batch: PackedRow, count: Array) -> tuple:
+        del count
+        params, found = carry
+        more = jax.grad(loss, has_aux=True)(params, batch, 1)
+        return params, jax.tree.map(jnp.add, found, more)
 
+    def one_step(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
         nothing = jax.tree.map(jnp.zeros_like, carry[0]), dict.fromkeys(LOSSES, jnp.float32(0))
-        total = over_minibatches(key, packing, *learner.visit, nothing, add, devices)
-        return move(carry, total, 1), None
+        start = (carry[0], nothing)
+        _, found = over_minibatches(key, packing, *learner.visit, start, add, devices)
+        return move(carry, found, 1), None
 
     carry = (state.params, state.optimiser, {name: jnp.float32(0) for name in PARTS})
     keys = jax.random.split(key, algorithm.epochs)
