@@ -169,6 +169,10 @@ class Suite:
         voice = self.voice(instance.task)
         return Message(*self.language.write(command, voice, self.action_tokens))
 
+    def read(self, instance: Instance, tokens: Int[Array, " size"]) -> Int[Array, " row"]:
+        """The command that words spell, or `INVALID`."""
+        return self.language.read(tokens, self.voice(instance.task))
+
     @cached_property
     def _worlds(self) -> tuple[World, ...]:
         pairs = zip(self.environments, self.places, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,12 @@ from jaxagent.rl.imitation import Expert
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
 from jaxagent.study.checkpoint import load_policy
+from jaxagent.study.english import as_english, as_words
 from jaxagent.study.transcript import transcript
-from jaxagent.text import END, PAD
+from jaxagent.text import END, INVALID, PAD
+
+MOST_READINGS = 64
+"""Ways to take a line apart that are tried."""
 
 
 def make_player(name: str, suite: Suite) -> tuple[Player, Params]:
@@ -36,7 +41,7 @@ def make_player(name: str, suite: Suite) -> tuple[Player, Params]:
 
 
 def watch(task: str, policy: str, instance: int, seed: int, context: int) -> str:
-    """One episode of a policy as plain text."""
+    """One episode of a policy as plain text: its words, or in `prose` what they say in English."""
     suite = make_suite([task])
     player, params = make_player(policy, suite)
     window = Window(rows=1, turns=1, context=context)
@@ -45,7 +50,8 @@ def watch(task: str, policy: str, instance: int, seed: int, context: int) -> str
     pool = fill_pool(suite, keys, jnp.zeros(1, jnp.int32))
     play = jax.jit(partial(play_episodes, player, window=window))
     _, script = play(params, pool, jax.random.key(seed))
-    return transcript(suite, jax.tree.map(lambda x: np.asarray(x[0]), script))
+    text = transcript(suite, jax.tree.map(lambda x: np.asarray(x[0]), script))
+    return "\n".join(_shown(suite, line) for line in text.splitlines())
 
 
 def play_by_hand(
@@ -53,7 +59,7 @@ def play_by_hand(
 ) -> None:
     """An episode in which a person says the commands; an empty line or end of input stops it."""
     suite = make_suite([task])
-    reset, act = jax.jit(suite.reset), jax.jit(suite.act)
+    reset, act, read = jax.jit(suite.reset), jax.jit(suite.act), jax.jit(suite.read)
     state, message = reset(evaluation_keys(jnp.array([instance]))[0], jnp.int32(0))
     limit, total = int(suite.turn_limits[0]), 0.0
     tell(_text(suite, message))
@@ -65,9 +71,10 @@ def play_by_hand(
         if not line:
             tell(f"(left after {turn} turns)")
             return
-        words = suite.language.vocabulary.encode(line)[: suite.action_tokens]
-        words += [0] * (suite.action_tokens - len(words))
-        step = act(state, _ended(words))
+        taken = islice(as_words(line, suite.language.vocabulary), MOST_READINGS)
+        written = [_padded(suite, words) for words in taken]
+        command = next((w for w in written if read(state, w)[0] != INVALID), written[0])
+        step = act(state, command)
         state, total = step.instance, total + float(step.reward)
         tell(_text(suite, step.message))
         if step.terminated:
@@ -76,14 +83,17 @@ def play_by_hand(
     tell(f"(the {limit} turns are up, return {total:.2f})")
 
 
-def _ended(words: list[int]) -> jax.Array:
-    """The words with the end mark where the padding begins."""
-    tokens = np.array(words, np.int32)
-    padding = np.flatnonzero(tokens == PAD)
-    if len(padding):
-        tokens[padding[0]] = END
+def _padded(suite: Suite, words: list[int]) -> jax.Array:
+    """The words, the end mark, and padding; what is too long is cut."""
+    tokens = np.full(suite.action_tokens, PAD, np.int32)
+    words = [*words, END][: len(tokens)]
+    tokens[: len(words)] = words
     return jnp.asarray(tokens)
 
 
 def _text(suite: Suite, message: Message) -> str:
-    return suite.language.vocabulary.decode(message.tokens[: int(message.length)])
+    return _shown(suite, suite.language.vocabulary.decode(message.tokens[: int(message.length)]))
+
+
+def _shown(suite: Suite, text: str) -> str:
+    return as_english(text) if suite.tasks[0].interface == "prose" else text

@@ -15,7 +15,7 @@ from jaxagent.text.schema import (
     only_if,
     verb,
 )
-from jaxagent.text.vocabulary import ACT, END, NUMBERS, PAD, Vocabulary
+from jaxagent.text.vocabulary import ACT, END, NUMBERS, PAD, UNKNOWN, Vocabulary
 
 __all__ = [
     "ACT",
@@ -32,6 +32,7 @@ __all__ = [
     "NUMBER",
     "NUMBERS",
     "PAD",
+    "UNKNOWN",
     "Fact",
     "Language",
     "Phrases",
