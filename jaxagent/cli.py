@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import tyro
 from jaxagent.study.arguments import DISK_ERROR, USAGE_ERROR, fail, names_and_options, parse
 from jaxagent.study.commands import COMMANDS, Difference, Study
 from jaxagent.study.files import is_of_the_disk
+from jaxagent.study.processes import is_first, join
 from jaxagent.study.sweep_commands import SWEEP
 
 _PLANNED = {"train": "train", "compare": "algorithms"}
@@ -34,8 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if command not in COMMANDS:
             raise ValueError(f"command {command!r}: expected one of {', '.join(COMMANDS)}")
-        for each in _parse(command, rest):
-            each.run()
+        join()
+        with _heard_once():
+            for each in _parse(command, rest):
+                each.run()
     except (ValueError, OSError) as error:
         if is_of_the_disk(error):
             fail(DISK_ERROR, str(error))
@@ -124,6 +127,17 @@ def _prepare_jax() -> None:
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         with contextlib.suppress(RuntimeError):  # JAX is in use already, with the devices it has
             jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, 8))
+
+
+@contextlib.contextmanager
+def _heard_once() -> Iterator[None]:
+    """Of several processes, what the first one prints is seen, and no other's."""
+    with contextlib.ExitStack() as stack:
+        if not is_first():
+            stack.enter_context(
+                contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w")))
+            )
+        yield
 
 
 def _is_ours(error: BaseException) -> bool:

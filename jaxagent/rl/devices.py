@@ -9,23 +9,34 @@ but for the order of sums: what was trained on eight can be looked into on one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 AXIS = "data"
 
 
 def mesh_of(devices: int) -> Mesh:
-    """The first `devices` devices as a mesh of one axis."""
-    chosen = jax.devices()[:devices]
+    """`devices` devices as a mesh of one axis."""
+    chosen = first_devices(devices)
     return jax.make_mesh((devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen)
 
 
+def first_devices(count: int) -> list[Any]:
+    """The first `count` devices; of several processes, as many of each, since all have to take part
+    in whatever is run."""
+    share, every = count // jax.process_count(), jax.devices()
+    own = [[d for d in every if d.process_index == p] for p in range(jax.process_count())]
+    return [device for devices in own for device in devices[:share]]
+
+
 def spread(function: Callable[..., Any], devices: int, joined: bool = False) -> Callable[..., Any]:
-    """`function` on the first `devices` devices, with the same arguments on each.
+    """`function` on `devices` devices, with the same arguments on each.
 
     Its results are the same on each too, or parts that are `joined` along their leading axis.
     """
@@ -62,13 +73,40 @@ def imitate(function: Callable[..., Any], devices: int, joined: bool = False) ->
 
 
 def replicate(tree: Any, devices: int) -> Any:
-    """A copy of the arrays of `tree` on each of the first `devices` devices, on one if there are
-    fewer."""
+    """A copy of the arrays of `tree` on each of `devices` devices, on one if there are fewer."""
     if devices > len(jax.devices()):
         devices = 1
-    return jax.device_put(
-        jax.tree.map(jnp.array, tree), NamedSharding(mesh_of(devices), PartitionSpec())
-    )
+    return place(jax.tree.map(jnp.array, tree), NamedSharding(mesh_of(devices), PartitionSpec()))
+
+
+def place(tree: Any, where: NamedSharding) -> Any:
+    """The arrays of `tree` as `where` says.
+
+    Of several processes (`jax.distributed`), whose devices all count, each has to give the same
+    arrays, and holds its devices' part of them.
+    """
+    if jax.process_count() == 1:
+        return jax.device_put(tree, where)
+    return jax.tree.map(partial(_own_part, where), tree)
+
+
+def on_host(tree: Any) -> Any:
+    """The arrays of `tree` as NumPy's, with what other processes hold of them; called by all."""
+
+    def whole(x: Any) -> np.ndarray:
+        if isinstance(x, jax.Array) and not (x.is_fully_addressable or x.is_fully_replicated):
+            x = multihost_utils.process_allgather(x, tiled=True)
+        return np.asarray(x)
+
+    return jax.tree.map(whole, tree)
+
+
+def _own_part(where: NamedSharding, x: Any) -> jax.Array:
+    """An array of all processes, of which this one makes its devices' part."""
+    if jax.dtypes.issubdtype(jnp.asarray(x).dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_own_part(where, jax.random.key_data(x)))
+    full = np.asarray(x)
+    return jax.make_array_from_callback(full.shape, where, lambda part: full[part])
 
 
 def rank(devices: int) -> jax.Array | int:
@@ -92,5 +130,15 @@ def own_key(key: jax.Array, devices: int) -> jax.Array:
 
 
 def devices_for(*sizes: int) -> int:
-    """The most devices at hand that can share batches of these sizes evenly."""
-    return max(n for n in range(1, len(jax.devices()) + 1) if not any(s % n for s in sizes))
+    """The most devices at hand, as many of every process, that can share batches of these sizes
+    evenly.
+
+    Raises:
+        ValueError: there are several processes, and the batches cannot be shared by them.
+    """
+    each = jax.process_count()
+    counts = range(each, len(jax.devices()) + 1, each)
+    found = [n for n in counts if not any(size % n for size in sizes)]
+    if not found:
+        raise ValueError(f"rows, minibatch={sizes}: expected multiples of the {each} processes")
+    return max(found)

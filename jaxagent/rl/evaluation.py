@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxagent.envs.pool import Pool, evaluation_keys, fill_pool
 from jaxagent.envs.suite import Message
 from jaxagent.models import Params
-from jaxagent.rl.devices import own_key, rank, replicate, spread
+from jaxagent.rl.devices import on_host, own_key, rank, replicate, spread
 from jaxagent.rl.failures import start_watch, watch_turn
 from jaxagent.rl.player import Player
 from jaxagent.rl.rollout import message_tokens, play_turn, start_rows
@@ -176,7 +176,7 @@ def evaluate(
         # Attempts at one instance are neighbours.
         numbers = first + np.arange(start, start + rows) // attempts
         traced = (jnp.asarray(numbers, jnp.uint32), params, task, key, temperature)
-        played = _play_batch(player, window, devices, *traced)
+        played = on_host(_play_batch(player, window, devices, *traced))
         outcomes.append(played[0])
         scripts.append(played[1])
         if report is not None:
@@ -186,7 +186,7 @@ def evaluate(
         every = np.concatenate(parts)[:episodes]
         return every.reshape(instances, attempts, *every.shape[1:])
 
-    script = jax.tree.map(lambda x: np.asarray(x[0]), scripts[0])
+    script = jax.tree.map(lambda x: x[0], scripts[0])
     return jax.tree.map(arrange, *outcomes), script
 
 

@@ -169,7 +169,7 @@ def _joined(state: Any, params: Any) -> Any:
 
 def _abstract(tree: Any) -> Any:
     """Shapes, types and places of the leaves; what is not yet placed goes to the first device."""
-    first = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
 
     def describe(leaf: Any) -> jax.ShapeDtypeStruct:
         place = getattr(leaf, "sharding", None) or first

@@ -14,12 +14,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from jaxagent.study.processes import is_first
+
 
 class ConsoleProgress:
     """Bars of all work so far. Use it in a `with` statement."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, quiet=not is_first())
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),

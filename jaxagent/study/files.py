@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from jaxagent.study.processes import is_first
+
 _OF_THE_DISK = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
@@ -42,7 +44,10 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Replaces the file at `path` by `text`, all or nothing; makes its folder if need be."""
+    """Replaces the file at `path` by `text`, all or nothing; makes its folder if need be. Of
+    several processes the first one does."""
+    if not is_first():
+        return
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -24,6 +24,8 @@ from jaxagent.study.tables import terminal_table
 
 __all__ = ["build", "terminal_table"]
 
+PAGE = "report.html"
+
 _METHOD = """
 <p>All intervals are 95 %. <b>Three seeds or more:</b> the number is the median over training
 seeds. The interval of success and of its differences is Student's, of the mean over seeds and
@@ -54,7 +56,7 @@ def build(folder: str | os.PathLike[str]) -> Path:
     folder = Path(folder)
     parts = read(folder)
     transcripts, plan = (_json(folder / name) for name in ("transcripts.json", "plan.json"))
-    path = folder / "report.html"
+    path = folder / PAGE
     write_text(path, render(parts, transcripts or {}, plan))
     for part in parts:
         place = folder / "tables" / part.variant.replace(" ", "-")

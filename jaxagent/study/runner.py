@@ -21,6 +21,7 @@ from jaxagent.study.lock import lock
 from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, evaluation_key, phases
 from jaxagent.study.plan import StudyPlan, as_json
+from jaxagent.study.processes import by_first, exist
 from jaxagent.study.programs import Programs
 from jaxagent.study.rows import curve_rows, kl_rows, place_of, task_rows
 from jaxagent.study.training import Log, Metrics, train
@@ -84,16 +85,18 @@ class Runner:
             ValueError: the folder holds something else.
             Stopped: the run was asked to stop; the same call goes on from there.
         """
-        claim_folder(self.folder, as_json(self.plan))
+        by_first(partial(claim_folder, self.folder, as_json(self.plan)), ValueError, OSError)
         every = self.works()
-        self._ahead.start(self._needed_later(every))
+        if jax.process_count() == 1:  # several have to run all programs in one order
+            self._ahead.start(self._needed_later(every))
         try:
             while every:
                 every = self._pass(every)
         finally:
             self._ahead.stop()
         self._collect()
-        return report.build(self.folder)
+        by_first(partial(report.build, self.folder), ValueError, OSError)
+        return self.folder / report.PAGE
 
     def works(self) -> list[Work]:
         """All phases of all variants, each behind its parent."""
@@ -150,7 +153,7 @@ class Runner:
             folder,
             lambda update, metrics: advance(update, _remark(metrics)),
         )
-        write_json(folder / "trained.json", {"name": phase.name, "updates": updates_of(work)})
+        write_json(self._trained(phase), {"name": phase.name, "updates": updates_of(work)})
 
     def _measure(
         self, work: Work, params: Params
@@ -204,12 +207,15 @@ class Runner:
     def _measured(self, work: Work) -> Path:
         return self.folder_of(work.phase) / f"measured-{evaluation_key(work.plan)}.json"
 
+    def _trained(self, phase: Phase) -> Path:
+        return self.folder_of(phase) / "trained.json"
+
     def _is_trained(self, phase: Phase) -> bool:
-        return (self.folder_of(phase) / "trained.json").exists()
+        return all(exist([self._trained(phase)]))
 
     def is_finished(self, work: Work) -> bool:
         """Whether a phase is trained and measured."""
-        return self._is_trained(work.phase) and self._measured(work).exists()
+        return all(exist([self._trained(work.phase), self._measured(work)]))
 
     def programs_left(self) -> int:
         """How many programs the unfinished phases need."""
@@ -232,12 +238,14 @@ class Runner:
 
     def _collect(self) -> None:
         """Writes the table and the transcripts of all finished phases of the study."""
+        finished = [work for work in self.works() if self.is_finished(work)]
+        by_first(partial(self._write, finished), ValueError, OSError)
+
+    def _write(self, finished: list[Work]) -> None:
         rows: list[table.Row] = []
         transcripts: dict[str, dict[str, str]] = {}
         attempts: dict[str, dict[str, dict[str, Any]]] = {}
-        for work in self.works():
-            if not self.is_finished(work):
-                continue
+        for work in finished:
             place, content = place_of(self.plan.name, *work), read_json(self._measured(work))
             rows += [table.Row(**place, **row) for row in content["rows"]]
             if work.phase.parent:

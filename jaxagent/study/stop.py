@@ -51,5 +51,5 @@ def _handled(handler: Any, signals: tuple[signal.Signals, ...]) -> Iterator[None
     try:
         yield
     finally:
-        for each, before in old.items():
-            signal.signal(each, before)
+        for each, before in old.items():  # None: not Python's own, as that of jax.distributed
+            signal.signal(each, signal.SIG_DFL if before is None else before)

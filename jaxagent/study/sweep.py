@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from jaxagent.study.files import Unwritable
 from jaxagent.study.folder import claim_folder
+from jaxagent.study.processes import by_first, exist, first_says, is_first
 from jaxagent.study.runner import Progress
 from jaxagent.study.stop import Stopped
 from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values
-from jaxagent.study.sweep_rounds import known_shards, shard_folder
-from jaxagent.study.sweep_shard import RESULT, Workshop, read_results, run_shard
+from jaxagent.study.sweep_rounds import are_finished, known_shards, shard_folder
+from jaxagent.study.sweep_shard import Held, Workshop, read_results, run_shard
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 
 WAIT = 5.0
@@ -60,7 +64,8 @@ def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
         ValueError: the folder holds another sweep, or there is no such shard.
         Unwritable: the disk is full, or gone.
     """
-    claim_folder(folder, as_values(sweep), "sweep.json")
+    mine = partial(claim_folder, folder, as_values(sweep), "sweep.json")
+    by_first(mine, ValueError, OSError)
     shards, more = known_shards(sweep, folder)
     number = None if more else shard_index(index, len(shards), os.environ)
     workshop = Workshop()
@@ -72,7 +77,7 @@ def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
 def status(sweep: SweepPlan, folder: Path) -> Status:
     """How far the sweep in a folder is."""
     shards, more = known_shards(sweep, folder)
-    done = [s for s in shards if _is_finished(s, folder)]
+    done = [s for s, ended in zip(shards, are_finished(shards, folder), strict=True) if ended]
     going = [s for s in shards if s not in done and is_claimed(shard_folder(folder, s))]
     rows = read_results([shard_folder(folder, shard) for shard in done])
     failed = {(row.shard, row.member) for row in rows if row.alive == "no"}
@@ -86,19 +91,20 @@ def status(sweep: SweepPlan, folder: Path) -> Status:
 
 def _left(sweep: SweepPlan, folder: Path, number: int | None) -> list[Shard]:
     """The shards that are not finished, or that one if it is not."""
-    if not (folder / "sweep.json").exists():
+    if not all(exist([folder / "sweep.json"])):
         raise Unwritable(f"output folder {folder}: has vanished")
     shards = [s for s in known_shards(sweep, folder)[0] if number in (None, s.number)]
-    return [shard for shard in shards if not _is_finished(shard, folder)]
+    ended = are_finished(shards, folder)
+    return [shard for shard, done in zip(shards, ended, strict=True) if not done]
 
 
 def _attempt(shard: Shard, folder: Path, progress: Progress, workshop: Workshop) -> bool:
     """Whether the shard could be claimed; then it is finished now, or another worker's."""
     place = shard_folder(folder, shard)
-    with claim(place) as held:
+    with _claim(place) as held:
         if held is None:
             return False
-        if not _is_finished(shard, folder):
+        if not all(are_finished([shard], folder)):
             try:
                 run_shard(shard, place, folder / "phases", held, progress, workshop)
             except Lost as lost:
@@ -108,5 +114,8 @@ def _attempt(shard: Shard, folder: Path, progress: Progress, workshop: Workshop)
     return True
 
 
-def _is_finished(shard: Shard, folder: Path) -> bool:
-    return (shard_folder(folder, shard) / RESULT).exists()
+@contextlib.contextmanager
+def _claim(place: Path) -> Iterator[Held | None]:
+    """Claims a shard's folder: see `claim`."""
+    with claim(place) if is_first() else contextlib.nullcontext() as held:
+        yield Held(held) if first_says(held is not None)[0] else None

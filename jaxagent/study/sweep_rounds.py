@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxagent.study.processes import exist
 from jaxagent.study.sweep_plan import Shard, SweepPlan, shards_of
 from jaxagent.study.sweep_shard import RESULT, Row, read_results
 from jaxagent.sweep.space import Point
@@ -26,10 +27,14 @@ def known_shards(sweep: SweepPlan, folder: Path) -> tuple[list[Shard], bool]:
     for number, (_, updates) in enumerate(rounds_of(sweep)):
         points = _points(sweep, number, read_results([shard_folder(folder, s) for s in found]))
         found += shards_of(sweep, points, updates, len(found))
-        done = all((shard_folder(folder, shard) / RESULT).exists() for shard in found)
-        if not done:
+        if not all(are_finished(found, folder)):
             return found, number + 1 < len(rounds_of(sweep))
     return found, False
+
+
+def are_finished(shards: Sequence[Shard], folder: Path) -> list[bool]:
+    """Which of the shards are trained and measured."""
+    return exist([shard_folder(folder, shard) / RESULT for shard in shards])
 
 
 def shard_folder(folder: Path, shard: Shard) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +17,20 @@ from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
+from jaxagent.rl.devices import on_host
 from jaxagent.rl.learner import Learner
 from jaxagent.study import table
 from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, phases, played_tasks
 from jaxagent.study.plan import StudyPlan
+from jaxagent.study.processes import by_first
 from jaxagent.study.programs import Programs, drop_programs
 from jaxagent.study.runner import Progress, Runner, Work
 from jaxagent.study.sweep_plan import Member, Shard, changed
 from jaxagent.study.training import Metrics, train
 from jaxagent.sweep.memory import lanes_that_fit
 from jaxagent.sweep.population import Population, PopulationState, stack
-from jaxagent.sweep.shards import Claim
+from jaxagent.sweep.shards import Claim, Lost
 
 RESULT = "result.csv"
 """File of a shard that is finished."""
@@ -92,6 +95,25 @@ class Crowd:
         return self.population.run(state, hyper, curriculum, count)
 
 
+@dataclass(frozen=True)
+class Held:
+    """A shard that is this worker's: the claim of its first process, which holds for all.
+
+    Attributes:
+        claim: of the first process; None in the others.
+    """
+
+    claim: Claim | None
+
+    def check(self) -> None:
+        """Raises `Lost` in all processes unless the claim is still this worker's."""
+        by_first(self._check, Lost)
+
+    def _check(self) -> None:
+        assert self.claim is not None
+        self.claim.check()
+
+
 class Workshop:
     """The programs of the group of shards that a worker is at, which all its shards share; those
     of the group before are dropped."""
@@ -124,7 +146,7 @@ class Workshop:
 
 
 def run_shard(
-    shard: Shard, folder: Path, store: Path, claim: Claim, progress: Progress, workshop: Workshop
+    shard: Shard, folder: Path, store: Path, claim: Held, progress: Progress, workshop: Workshop
 ) -> None:
     """Trains and measures the members of a shard, from where an earlier worker stopped.
 
@@ -142,23 +164,25 @@ def run_shard(
     """
     workshop.enter(shard)
     programs = workshop.programs
-    plans = [changed(shard.plan, member.point) for member in shard.members]
     bases = _bases(shard, programs, store, progress)
     crowd = workshop.crowd(shard, progress)
-    params = stack([bases[member.seed][1] for member in shard.members])
-    keys = jnp.stack([_key(bases[m.seed][0], m) for m in shard.members])
+    cast = shard.members + shard.members[-1:] * (crowd.members - len(shard.members))
+    plans = [changed(shard.plan, member.point) for member in cast]
+    params = stack([bases[member.seed][1] for member in cast])
+    keys = jnp.stack([_key(bases[m.seed][0], m) for m in cast])
     stage = shard.plan.stages[shard.arm][0]
     updates = shard.updates or shard.plan.updates_of(stage)
     hyper = stack([plan.hyper(stage) for plan in plans])
     tasks = mixture(crowd.actor.suite, played_tasks((stage,)))
     curriculum = stack([adaptive(tasks, stage.rule or plan.train.rule) for plan in plans])
-    advance = progress.start(f"shard {shard.name}: {len(plans)} members", updates)
+    advance = progress.start(f"shard {shard.name}: {len(shard.members)} members", updates)
 
     def tell(update: int, metrics: Metrics) -> None:
         claim.check()
         advance(update, f"{metrics['turn_rate']:,.0f} turns/s")
 
     state = crowd.population.start(params, keys, updates, own=True)
+    hyper, curriculum = crowd.population.place((hyper, curriculum))
     state, _ = train(crowd, state, hyper, curriculum, folder, tell, finite=False)
     rows = _measure(shard, programs, state, updates, progress)
     claim.check()
@@ -191,11 +215,17 @@ def learner_of(shard: Shard, programs: Programs) -> Learner:
 
 
 def _crowd(learner: Learner, members: int, progress: Progress) -> Crowd:
-    """The population, on as many devices as share its members evenly, in lanes that fit."""
-    most = max(1, len(jax.devices()) // learner.devices)
-    devices = max(n for n in range(1, most + 1) if members % n == 0)
+    """The population, on as many devices as share its members evenly, in lanes that fit.
+
+    Several processes all take part: where the members are too few for that, some are trained twice.
+    """
+    shared = learner.devices if learner.devices <= len(jax.devices()) else 1
+    least = jax.process_count() // math.gcd(jax.process_count(), shared)
+    members += -members % least
+    counts = range(least, len(jax.devices()) // shared + 1, least)
+    devices = max(n for n in counts if members % n == 0)
     lanes, told = 1, ""
-    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     if limit and jax.default_backend() != "cpu":
         lanes, told = lanes_that_fit(learner, members // devices, limit)
     share = f" times {learner.devices}" if learner.devices > 1 else ""
@@ -215,13 +245,12 @@ def _measure(
     by = programs.evaluator(shard.plan)
     rows: list[Row] = []
     advance = progress.start(f"shard {shard.name}: evaluation", len(shard.members))
+    trained, alive = on_host((state.members.params, state.alive))
     for number, member in enumerate(shard.members):
-        params = jax.tree.map(lambda x, i=number: np.asarray(x[i]), state.members.params)
+        params = jax.tree.map(lambda x, i=number: x[i], trained)
         for name, (outcome, _) in by.play(params, lambda *_: None):
             found = measurements(name, outcome)
-            rows += [
-                _row(shard, member, updates, bool(state.alive[number]), each) for each in found
-            ]
+            rows += [_row(shard, member, updates, bool(alive[number]), each) for each in found]
         advance(number + 1, member.name)
     return rows
 

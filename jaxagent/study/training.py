@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +15,10 @@ import numpy as np
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.devices import on_host
 from jaxagent.study.checkpoint import Checkpoints
-from jaxagent.study.files import Unwritable
+from jaxagent.study.files import Unwritable, write_text
+from jaxagent.study.processes import all_say, by_first
 from jaxagent.study.stop import Stopped, collecting
 
 CHUNK_SECONDS = 5.0
@@ -110,14 +113,14 @@ class Log:
     def forget_behind(self, update: int) -> None:
         """Drops what was logged behind the checkpoint that is gone on from."""
         self.metrics = [m for m in self.metrics if m["update"] <= update]
-        text = "".join(json.dumps(m) + "\n" for m in self.metrics)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(text)
-        temporary.replace(self.path)
+        write_text(self.path, "".join(json.dumps(m) + "\n" for m in self.metrics))
 
     def add(self, metrics: Metrics) -> None:
         """Appends one line. Raises `Unwritable`."""
         self.metrics.append(metrics)
+        by_first(partial(self._write, metrics), Unwritable)
+
+    def _write(self, metrics: Metrics) -> None:
         try:
             with self.path.open("a") as file:
                 file.write(json.dumps(metrics) + "\n")
@@ -151,13 +154,15 @@ def _train(
         report(done, log.metrics[-1])
         begun = time.monotonic()
         late = begun - saved_at > max(SAVE_SECONDS, took / SAVE_SHARE)
-        if stop or late or done >= updates:
+        count = _next_count(count, seconds, len(log.metrics))
+        said = all_say(late, count, stop[0] if stop else 0)
+        (late, count, _), signal = said[0].tolist(), int(said[:, 2].max())
+        if signal or late or done >= updates:
             checkpoints.save(done, state, run.actor.policy, run.actor.suite)
             saved, saved_at = done, time.monotonic()
             took = saved_at - begun
-        if stop and done < updates:
-            raise Stopped(f"stopped by signal {stop[0]} behind update {saved}")
-        count = _next_count(count, seconds, len(log.metrics))
+        if signal and done < updates:
+            raise Stopped(f"stopped by signal {signal} behind update {saved}")
     if checkpoints.latest() != done:
         checkpoints.save(done, state, run.actor.policy, run.actor.suite)
     return state
@@ -183,7 +188,7 @@ def _next_count(count: int, seconds: float, chunks: int) -> int:
 def _on_host(
     run: Run, metrics: dict[str, jax.Array], done: int, seconds: float, count: int
 ) -> Metrics:
-    values = {name: np.asarray(value).tolist() for name, value in metrics.items()}
+    values = {name: value.tolist() for name, value in on_host(metrics).items()}
     turns = done * run.turns_per_update
     rate = count * run.turns_per_update / seconds
     return {"update": done, "turns_played": turns, "updates": count, "turn_rate": rate, **values}

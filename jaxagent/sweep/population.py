@@ -16,7 +16,6 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
@@ -24,7 +23,7 @@ from jaxagent.models import Params
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import AXIS as DATA
-from jaxagent.rl.devices import imitate
+from jaxagent.rl.devices import first_devices, imitate, place
 from jaxagent.rl.improvement import Metrics
 from jaxagent.rl.learner import Learner, LearnerState, repeat, train_step
 
@@ -149,12 +148,7 @@ class Population:
         With several processes (`jax.distributed`) all of them have to give the same arrays, and the
         devices are those of all: what a population is given has to be placed then.
         """
-        if self._mesh.size == 1:
-            return tree
-        place = NamedSharding(self._mesh, spec)
-        if jax.process_count() == 1:
-            return jax.device_put(tree, place)
-        return jax.tree.map(partial(_own_part, place), tree)
+        return tree if self._mesh.size == 1 else place(tree, NamedSharding(self._mesh, spec))
 
     @property
     def _shared(self) -> int:
@@ -165,7 +159,7 @@ class Population:
     @property
     def _mesh(self) -> Mesh:
         shape = (self.devices, self._shared)
-        chosen = jax.devices()[: self.devices * self._shared]
+        chosen = first_devices(self.devices * self._shared)
         return jax.make_mesh(shape, (AXIS, DATA), axis_types=(AxisType.Auto,) * 2, devices=chosen)
 
 
@@ -189,14 +183,6 @@ def survive(
 def stack(members: Sequence[Any]) -> Any:
     """Trees of the members, e.g. `Hyper`, as one with a leading axis [members]."""
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *members)
-
-
-def _own_part(place: NamedSharding, x: Any) -> jax.Array:
-    """An array of all processes, of which this one makes its devices' part."""
-    if jax.dtypes.issubdtype(jnp.asarray(x).dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(_own_part(place, jax.random.key_data(x)))
-    whole = np.asarray(x)
-    return jax.make_array_from_callback(whole.shape, place, lambda part: whole[part])
 
 
 def _is_finite(x: jax.Array) -> Bool[Array, ""]:
