@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
@@ -17,8 +19,13 @@ from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
+from jaxagent.study.checkpoint import Checkpoints
+from jaxagent.sweep.memory import must_split
 
 TASK = "read/easy"
+KEY = jax.random.key(3)
+REFERRED = Algorithm(minibatch=8, kl="exact")
+REINFORCE = Algorithm(advantage="return", objective="reinforce", minibatch=8, epochs=1)
 WINDOW = Window(rows=64, turns=6, context=32)
 
 
@@ -46,6 +53,57 @@ def trained_on_two(actor, run, updates):
 
 def test_two_devices_agree_in_training(actor):
     trained_on_two(actor, Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2), 3)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        partial(Learner, algorithm=Algorithm(minibatch=8)),
+        pytest.param(partial(Learner, algorithm=REFERRED), marks=pytest.mark.slow),
+        pytest.param(partial(Learner, algorithm=REINFORCE), marks=pytest.mark.slow),
+        pytest.param(partial(Imitator, minibatch=8), marks=pytest.mark.slow),
+    ],
+)
+def test_parameters_may_be_split_between_devices(actor, kind):
+    """Each device holds half of what is worth splitting, and the same is learnt."""
+    curriculum, hyper = single(actor.suite, TASK), Hyper(learning_rate=2e-3)
+    ends = []
+    for split in (False, True):
+        run = kind(actor, WINDOW, devices=2, split=split)
+        state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 2)
+        ends.append(run.run(state, hyper, curriculum, 2))
+    for a, b in zip(*map(jax.tree.leaves, ends), strict=True):
+        if not jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
+    whole, split = (state for state, _ in ends)
+    embedding = split.params["embedding"]
+    assert {x.size for x in copies(embedding)} == {embedding.size // 2}
+    held = [sum(copies(x)[0].size for x in jax.tree.leaves(s.optimiser)) for s in (whole, split)]
+    assert held[1] < 0.6 * held[0]
+
+
+def test_parameters_are_split_where_they_do_not_fit(actor):
+    size = 20 * sum(x.size for x in jax.tree.leaves(actor.policy.init(KEY)))
+    assert must_split(actor.policy, 2, 2 * size) and not must_split(actor.policy, 2, 3 * size)
+    assert not must_split(actor.policy, 1, size) and not must_split(actor.policy, 2, None)
+    with pytest.raises(ValueError, match="split=True: expected an algorithm that does not"):
+        Learner(actor, WINDOW, Algorithm(consolidates=True), split=True)
+
+
+def test_a_split_run_goes_on_from_its_checkpoint(actor, tmp_path):
+    """On two devices in parts, and on one whole."""
+    learner = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2, split=True)
+    state = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 2)
+    state, _ = learner.run(state, Hyper(), single(actor.suite, TASK), 1)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, state, actor.policy, actor.suite)
+    whole = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2)
+    for run in (learner, whole):
+        back = checkpoints.restore(run.start(actor.policy.init(jax.random.key(5)), KEY, 2))
+        for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(back.params), strict=True):
+            np.testing.assert_array_equal(a, b)
+    checkpoints.close()
+    assert {x.sharding.is_fully_replicated for x in jax.tree.leaves(back.params)} == {True}
 
 
 def test_one_device_can_do_the_work_of_two(actor, monkeypatch):

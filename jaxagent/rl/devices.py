@@ -35,23 +35,31 @@ def first_devices(count: int) -> list[Any]:
     return [device for devices in own for device in devices[:share]]
 
 
-def spread(function: Callable[..., Any], devices: int, joined: bool = False) -> Callable[..., Any]:
+def spread(
+    function: Callable[..., Any], devices: int, joined: bool = False, state: Any = None
+) -> Callable[..., Any]:
     """`function` on `devices` devices, with the same arguments on each.
 
-    Its results are the same on each too, or parts that are `joined` along their leading axis.
+    Its results are the same on each too, or parts that are `joined` along their leading axis. Where
+    `state` says how a state lies on the devices, the first argument and the first of the results
+    are such a state; a device that does the work of all has it whole.
     """
     if devices == 1:
         return function
     if devices > len(jax.devices()):
         return imitate(function, devices, joined)
-    results = PartitionSpec(AXIS) if joined else PartitionSpec()
-    return jax.shard_map(
-        function,
-        mesh=mesh_of(devices),
-        in_specs=PartitionSpec(),
-        out_specs=results,
-        check_vma=False,
-    )
+    everywhere = PartitionSpec()
+    results: Any = PartitionSpec(AXIS) if joined else everywhere
+
+    def mapped(*arguments: Any) -> Any:
+        given, back = everywhere, results
+        if state is not None:
+            given, back = (state, *[everywhere] * (len(arguments) - 1)), (state, everywhere)
+        return jax.shard_map(
+            function, mesh=mesh_of(devices), in_specs=given, out_specs=back, check_vma=False
+        )(*arguments)
+
+    return mapped
 
 
 def imitate(function: Callable[..., Any], devices: int, joined: bool = False) -> Callable[..., Any]:
@@ -74,9 +82,20 @@ def imitate(function: Callable[..., Any], devices: int, joined: bool = False) ->
 
 def replicate(tree: Any, devices: int) -> Any:
     """A copy of the arrays of `tree` on each of `devices` devices, on one if there are fewer."""
+    return arrange(tree, devices, PartitionSpec())
+
+
+def arrange(tree: Any, devices: int, specs: Any) -> Any:
+    """The arrays of `tree` on `devices` devices as `specs`, of which one may stand for a subtree,
+    say; whole on one device if there are fewer."""
     if devices > len(jax.devices()):
-        devices = 1
-    return place(jax.tree.map(jnp.array, tree), NamedSharding(mesh_of(devices), PartitionSpec()))
+        devices, specs = 1, PartitionSpec()
+    mesh = mesh_of(devices)
+
+    def put(spec: PartitionSpec, part: Any) -> Any:
+        return place(jax.tree.map(jnp.array, part), NamedSharding(mesh, spec))
+
+    return jax.tree.map(put, specs, tree, is_leaf=lambda x: isinstance(x, PartitionSpec))
 
 
 def place(tree: Any, where: NamedSharding) -> Any:
@@ -105,7 +124,7 @@ def _own_part(where: NamedSharding, x: Any) -> jax.Array:
     """An array of all processes, of which this one makes its devices' part."""
     if jax.dtypes.issubdtype(jnp.asarray(x).dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(_own_part(where, jax.random.key_data(x)))
-    full = np.asarray(x)
+    full = on_host(x)
     return jax.make_array_from_callback(full.shape, where, lambda part: full[part])
 
 

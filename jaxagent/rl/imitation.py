@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.envs.pool import Pool, draw_pool
@@ -19,8 +20,9 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across, own_key, replicate, spread
+from jaxagent.rl.devices import across, arrange, own_key, spread
 from jaxagent.rl.improvement import Metrics
+from jaxagent.rl.layout import Layout, layout_of
 from jaxagent.rl.learner import check_devices, repeat, share
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import over_minibatches
@@ -183,6 +185,7 @@ class Imitator:
         minibatch: packed rows of a gradient step.
         updates: updates of a whole run, unless `start` is told another number.
         devices: that share every batch.
+        split: keep parameters and optimiser in parts, one on each of the devices.
     """
 
     actor: Actor
@@ -193,12 +196,25 @@ class Imitator:
     minibatch: int = 32
     updates: int = 100
     devices: int = 1
+    split: bool = False
 
     def start(self, params: Params, key: jax.Array, updates: int | None = None) -> ImitatorState:
         """The state before the first of `updates`."""
         counters = jnp.int32(0), jnp.int32(self.updates if updates is None else updates)
         state = ImitatorState(params, optimiser().init(params), key, *counters)
-        return replicate(state, self.devices)
+        return arrange(state, self.devices, self._places)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where parameters lie; whole where one device does the work of all."""
+        split = self.split and 1 < self.devices <= len(jax.devices())
+        return layout_of(self.actor.policy, self.devices, split)
+
+    @property
+    def _places(self) -> ImitatorState:
+        """Where the parts of the state lie."""
+        rest = [PartitionSpec()] * 3
+        return ImitatorState(self.layout.of_params, self.layout.of_optimiser, *rest)  # type: ignore
 
     def __post_init__(self) -> None:
         self.window.check(self.actor.suite)
@@ -224,14 +240,15 @@ class Imitator:
             step = partial(imitation_step, self, hyper=hyper, curriculum=curriculum)
             return repeat(step, state, count)
 
-        return spread(updates, self.devices)(state, hyper, curriculum, jnp.asarray(count))
+        everywhere = spread(updates, self.devices, state=self._places)
+        return everywhere(state, hyper, curriculum, jnp.asarray(count))
 
 
 def imitation_step(
     imitator: Imitator, state: ImitatorState, hyper: Hyper, curriculum: Curriculum
 ) -> tuple[ImitatorState, Metrics]:
     """One update: play demonstrations, and one pass of gradient steps over them. Pure."""
-    devices = imitator.devices
+    devices, layout = imitator.devices, imitator.layout
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = (own_key(each, devices) for each in keys)
     suite, window = imitator.actor.suite, share(imitator.window, devices)
@@ -244,7 +261,7 @@ def imitation_step(
     total = across(jnp.sum(wanted).astype(jnp.float32), devices)
 
     def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Array]:
-        logits, _ = word_outputs(imitator.actor, params, batch, turns.task)
+        logits, _ = word_outputs(imitator.actor, layout.whole(params), batch, turns.task)
         choice = word_choices(imitator.actor, batch, turns.action)
         counts = batch.said & batch.words_of(wanted)
         correct = counts & (jnp.argmax(logits, -1) == choice)
@@ -254,9 +271,9 @@ def imitation_step(
     def step(carry: tuple, batch: PackedRow, count: Array) -> tuple:
         params, adam, summed = carry
         results = jax.value_and_grad(loss, has_aux=True)(params, batch, count)
-        (value, correct), gradient = across(results, devices)
-        rate = hyper.rate_at(progress)
-        params, adam, _ = descend(gradient, adam, params, rate, hyper.max_gradient)
+        (value, correct), gradient = across(results[0], devices), layout.summed(results[1])
+        rate, norm = hyper.rate_at(progress), layout.norm(gradient)
+        params, adam = descend(gradient, norm, adam, params, rate, hyper.max_gradient)
         return params, adam, summed + jnp.stack([value / count, correct])
 
     carry = (state.params, state.optimiser, jnp.zeros(2))

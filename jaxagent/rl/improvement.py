@@ -47,13 +47,14 @@ def improve(
         credit: of all its words.
         key: for the order of the rows.
     """
-    algorithm, devices = learner.algorithm, learner.devices
+    algorithm, devices, layout = learner.algorithm, learner.devices, learner.layout
     total = jnp.maximum(across(jnp.sum(credit.weight), devices), 1e-9)
     rate = hyper.rate_at(state.progress)
     choice = (algorithm.ratio, algorithm.objective, not algorithm.pays_kl)
 
     def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Metrics]:
-        words = _words(learner, params, state.reference, packing, credit, batch)
+        both = layout.whole(params), layout.whole(state.reference)
+        words = _words(learner, *both, packing, credit, batch)
         value, parts = policy_loss(words, hyper.weights, *choice)
         return value * count, parts
 
@@ -62,12 +63,13 @@ def improve(
 
     def move(carry: tuple, found: tuple[Params, Metrics], count: Array | int) -> tuple:
         params, adam, sums = carry
-        gradient, parts = across(found, devices)
+        gradient, parts = layout.summed(found[0]), across(found[1], devices)
         moved = jnp.float32(0)
         if algorithm.consolidates:
             moved, back = jax.value_and_grad(drift)(params, state.memory)
             gradient = jax.tree.map(lambda g, b: g + hyper.consolidation * b, gradient, back)
-        params, adam, norm = descend(gradient, adam, params, rate, hyper.max_gradient)
+        norm = layout.norm(gradient)
+        params, adam = descend(gradient, norm, adam, params, rate, hyper.max_gradient)
         parts = {name: value / total for name, value in parts.items()}
         parts |= {"gradient": norm / count, "drift": moved / count}
         return params, adam, {name: sums[name] + parts[name] for name in PARTS}
@@ -101,11 +103,11 @@ def divergence_of_rollout(
     """The divergence from the reference that every word of a rollout tells of (see `Algorithm.kl`),
     under the policy that said it."""
     turns = packing.trajectory.turns
-    size = turns.action.shape[-1]
+    size, reference = turns.action.shape[-1], learner.layout.whole(state.reference)
 
     def add(grid: Array, batch: PackedRow, count: Array) -> Array:
         del count
-        base, _ = word_outputs(learner.actor, state.reference, batch, turns.task)
+        base, _ = word_outputs(learner.actor, reference, batch, turns.task)
         said = batch.words_of(turns.log_prob)
         distance = _sampled_divergence(learner, batch, turns.action, base, said)
         place = jnp.where(batch.said, batch.turn * size + batch.place, grid.size)

@@ -11,6 +11,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from jaxagent.envs.pool import pool_of
@@ -20,8 +21,9 @@ from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.consolidation import Memory, no_memory
 from jaxagent.rl.credit import Credit, assign_credit
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across, own_key, replicate, spread
+from jaxagent.rl.devices import across, arrange, own_key, spread
 from jaxagent.rl.improvement import Metrics, divergence_of_rollout, improve
+from jaxagent.rl.layout import Layout, layout_of
 from jaxagent.rl.lessons import draw_lesson, renew_replay, renew_standing
 from jaxagent.rl.loss import Scalar
 from jaxagent.rl.optimiser import optimiser
@@ -79,6 +81,8 @@ class Learner:
         replay: levels that are remembered, to be played again as the curriculum says; 0 for none.
         devices: that share every batch; each plays `window.rows / devices` rows. Where there are
             fewer, one does the work of all.
+        split: keep parameters, optimiser and reference in parts, one on each of the devices (see
+            `jaxagent.rl.layout`); else all of them on each.
     """
 
     actor: Actor
@@ -88,6 +92,7 @@ class Learner:
     updates: int = 100
     replay: int = 0
     devices: int = 1
+    split: bool = False
 
     def __post_init__(self) -> None:
         self.played.check(self.actor.suite)
@@ -102,6 +107,8 @@ class Learner:
             raise ValueError(f"replay={self.replay}: expected at least {self.instances}, or 0")
         if self.replay and self.devices > 1:
             raise ValueError(f"replay={self.replay}: expected devices=1, got {self.devices}")
+        if self.split and self.algorithm.consolidates:
+            raise ValueError("split=True: expected an algorithm that does not consolidate")
 
     @property
     def turns_per_update(self) -> int:
@@ -112,6 +119,12 @@ class Learner:
     def played(self) -> Window:
         """The window as the algorithm needs it played."""
         return self.algorithm.played(self.window)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where parameters lie; whole where one device does the work of all."""
+        split = self.split and 1 < self.devices <= len(jax.devices())
+        return layout_of(self.actor.policy, self.devices, split)
 
     @property
     def visit(self) -> tuple[int, int, int]:
@@ -133,7 +146,17 @@ class Learner:
         memory: Memory | None = None,
     ) -> LearnerState:
         """The state before the first of `updates`, on all devices: see `initial`."""
-        return replicate(self.initial(params, key, updates, reference, memory), self.devices)
+        state = self.initial(params, key, updates, reference, memory)
+        return arrange(state, self.devices, self._places(state))
+
+    def _places(self, state: LearnerState) -> LearnerState:
+        """Where the parts of the state lie."""
+        everywhere = jax.tree.map(lambda _: PartitionSpec(), state)
+        return everywhere.replace(
+            params=self.layout.of_params,
+            reference=self.layout.of_params if state.reference else {},
+            optimiser=self.layout.of_optimiser,
+        )
 
     def initial(
         self,
@@ -182,7 +205,8 @@ class Learner:
             hyper, curriculum, count = traced
             return repeat(lambda state: train_step(self, state, hyper, curriculum), state, count)
 
-        return spread(updates, self.devices)(state, hyper, curriculum, jnp.asarray(count))
+        everywhere = spread(updates, self.devices, state=self._places(state))
+        return everywhere(state, hyper, curriculum, jnp.asarray(count))
 
 
 def check_devices(devices: int, rows: int, minibatch: int) -> None:
@@ -226,7 +250,8 @@ def train_step(
     drawn = draw_lesson(learner, state, curriculum, pool_key)
     horizon = curriculum.horizon_at(progress)
     pool = pool_of(actor.suite, drawn.levels)
-    trajectory = rollout(actor, state.params, pool, play_key, window, horizon)
+    params = learner.layout.whole(state.params)
+    trajectory = rollout(actor, params, pool, play_key, window, horizon)
     packing = pack(trajectory, window.context, window.words)
     state, credit, parts = _learn(learner, state, hyper, packing, order_key)
     metrics = {**parts, **trajectory_metrics(actor, trajectory, learner.devices)}

@@ -13,19 +13,16 @@ def optimiser() -> optax.GradientTransformation:
 
 def descend(
     gradients: optax.Updates,
+    norm: jax.Array,
     state: optax.OptState,
     params: optax.Params,
     rate: jax.typing.ArrayLike,
     max_gradient: jax.typing.ArrayLike,
-) -> tuple[optax.Params, optax.OptState, jax.Array]:
-    """One step of Adam on gradients clipped to a global norm.
-
-    Returns:
-        Parameters, state of the optimiser, and the norm before clipping.
-    """
-    norm = optax.tree.norm(gradients)
+) -> tuple[optax.Params, optax.OptState]:
+    """One step of Adam on gradients of this global norm, clipped to `max_gradient`; returns
+    parameters and the state of the optimiser."""
     scale = jax.numpy.minimum(1.0, max_gradient / jax.numpy.maximum(norm, 1e-9))
     gradients = jax.tree.map(lambda g: g * scale, gradients)
     updates, state = optimiser().update(gradients, state, params)
     params = jax.tree.map(lambda p, u: p - rate * u, params, updates)
-    return params, state, norm
+    return params, state

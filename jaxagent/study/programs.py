@@ -24,6 +24,7 @@ from jaxagent.study.measurement import batches, play_tasks
 from jaxagent.study.phase import Phase, played_tasks
 from jaxagent.study.plan import EvaluationPlan, StudyPlan
 from jaxagent.study.training import Run
+from jaxagent.sweep.memory import device_bytes, must_split
 
 T = TypeVar("T")
 
@@ -105,7 +106,9 @@ class Programs:
         window = plan.window(train.rows, train.turns)
         algorithm = plan.algorithm(phase.stages[-1])
         devices = devices_for(train.rows // algorithm.group, train.minibatch)
-        build = lambda: Learner(actor, window, algorithm, devices=devices)  # noqa: E731
+        split = must_split(actor.policy, devices, device_bytes()) and not algorithm.consolidates
+        sizes = {"devices": devices, "split": split}
+        build = lambda: Learner(actor, window, algorithm, **sizes)  # noqa: E731
         return self._once((actor, window, algorithm), build)
 
     def imitator(self, plan: StudyPlan, phase: Phase) -> Imitator:
@@ -114,7 +117,8 @@ class Programs:
         window = plan.window(base.rows, base.turns)
         chances = (base.noise, base.slips, base.clean, base.minibatch)
         devices = devices_for(base.rows, base.minibatch)
-        build = lambda: Imitator(actor, window, *chances, devices=devices)  # noqa: E731
+        sizes = {"devices": devices, "split": must_split(actor.policy, devices, device_bytes())}
+        build = lambda: Imitator(actor, window, *chances, **sizes)  # noqa: E731
         return self._once((actor, window, chances), build)
 
     def evaluator(self, plan: StudyPlan) -> Evaluator:

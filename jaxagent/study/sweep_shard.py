@@ -28,7 +28,7 @@ from jaxagent.study.programs import Programs, drop_programs
 from jaxagent.study.runner import Progress, Runner, Work
 from jaxagent.study.sweep_plan import Member, Shard, changed
 from jaxagent.study.training import Metrics, train
-from jaxagent.sweep.memory import lanes_that_fit
+from jaxagent.sweep.memory import device_bytes, lanes_that_fit
 from jaxagent.sweep.population import Population, PopulationState, stack
 from jaxagent.sweep.shards import Claim, Lost
 
@@ -225,8 +225,7 @@ def _crowd(learner: Learner, members: int, progress: Progress) -> Crowd:
     counts = range(least, len(jax.devices()) // shared + 1, least)
     devices = max(n for n in counts if members % n == 0)
     lanes, told = 1, ""
-    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    if limit and jax.default_backend() != "cpu":
+    if limit := device_bytes():
         lanes, told = lanes_that_fit(learner, members // devices, limit)
     share = f" times {learner.devices}" if learner.devices > 1 else ""
     told = told or f"{members} members on {devices}{share} devices, one after the other on each"

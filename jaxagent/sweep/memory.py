@@ -9,11 +9,35 @@ import jax
 import jax.numpy as jnp
 
 from jaxagent.envs.pool import draw_pool
+from jaxagent.models import Policy
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.rollout import rollout
 
 SHARE = 0.85
 """Part of a device's memory that is planned with; the rest is left to the runtime."""
+
+
+def device_bytes() -> int | None:
+    """Memory of a device; None where it is the machine's, which others use too."""
+    if jax.default_backend() == "cpu":
+        return None
+    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+
+
+def must_split(policy: Policy, devices: int, available: int | None) -> bool:
+    """Whether devices that share a batch should keep their part of the parameters only.
+
+    They do where parameters, gradient, Adam's two moments and a reference would take more than half
+    of a device; the rest is for what is played and learnt from.
+
+    Args:
+        policy: that is trained.
+        devices: that share a batch.
+        available: bytes of a device's memory, None if not known.
+    """
+    if available is None or devices == 1:
+        return False
+    return 5 * _bytes(jax.eval_shape(policy.init, jax.random.key(0))) > SHARE * available / 2
 
 
 def member_bytes(learner: Learner) -> dict[str, int]:
