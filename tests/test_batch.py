@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_job_files_equal_their_goldens(engine):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text)
     assert text == golden.read_text()
+
+
+def test_a_slice_of_several_hosts_is_told_how_many():
+    job = replace(JOB, needs=replace(JOB.needs, hosts=4))
+    assert "JAXAGENT_HOSTS=4 nohup jaxagent sweep run" in render(
+        "tpu-vm", template("tpu-vm"), job, "file"
+    )
 
 
 @pytest.mark.parametrize("engine", [e for e, name in ENGINES.items() if not name.endswith("json")])

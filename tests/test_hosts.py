@@ -40,6 +40,7 @@ PLAN = {
         ({"OMPI_COMM_WORLD_SIZE": "2"}, 2),
         ({"TPU_WORKER_HOSTNAMES": "a,b,c"}, 3),
         ({"TPU_WORKER_HOSTNAMES": "localhost"}, 1),
+        ({"JAXAGENT_HOSTS": "4"}, 4),
         ({"JAX_NUM_PROCESSES": "2", "OMPI_COMM_WORLD_SIZE": "8"}, 2),
     ],
 )

@@ -17,11 +17,13 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import Int
 
+from jaxagent.sweep.batch import HOSTS
+
 ADDRESS, COUNT, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 """Where a job that no engine describes may say who its processes are."""
 
-_COUNTS = (COUNT, "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
-_HOSTS = "TPU_WORKER_HOSTNAMES"
+_COUNTS = (COUNT, HOSTS, "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+_NAMES = "TPU_WORKER_HOSTNAMES"
 
 
 def count_processes(environment: Mapping[str, str]) -> int:
@@ -36,7 +38,7 @@ def count_processes(environment: Mapping[str, str]) -> int:
             if not given.isdigit() or int(given) < 1:
                 raise ValueError(f"{name}={given!r}: expected a number of processes")
             return int(given)
-    return len([host for host in environment.get(_HOSTS, "").split(",") if host.strip()]) or 1
+    return len([host for host in environment.get(_NAMES, "").split(",") if host.strip()]) or 1
 
 
 def join() -> None:

@@ -45,6 +45,10 @@ SUBMITS = MappingProxyType(
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
+HOSTS = "JAXAGENT_HOSTS"
+"""Variable that tells a worker how many hosts it has, where no engine's does."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """What an engine gives a worker."""
@@ -154,7 +158,9 @@ def submission(engine: str, job: Job, file: str) -> list[str]:
 def _values(job: Job, file: str) -> dict[str, str]:
     needs, command = job.needs, shlex.join(job.command)
     log = shlex.quote(f"{job.out}/logs")
-    background = f"mkdir -p {log}; nohup {command} >> {log}/$(hostname).log 2>&1"
+    # Cloud TPU tells its machines of a slice about each other, but not by a variable.
+    together = f"{HOSTS}={needs.hosts} " if needs.hosts > 1 else ""
+    background = f"mkdir -p {log}; {together}nohup {command} >> {log}/$(hostname).log 2>&1"
     parallel = needs.parallel or job.shards
     values = {
         **vars(needs),
