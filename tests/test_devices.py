@@ -55,13 +55,14 @@ def test_two_devices_agree_in_training(actor):
     trained_on_two(actor, Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2), 3)
 
 
+@pytest.mark.slow  # two programs each
 @pytest.mark.parametrize(
     "kind",
     [
         partial(Learner, algorithm=Algorithm(minibatch=8)),
-        pytest.param(partial(Learner, algorithm=REFERRED), marks=pytest.mark.slow),
-        pytest.param(partial(Learner, algorithm=REINFORCE), marks=pytest.mark.slow),
-        pytest.param(partial(Imitator, minibatch=8), marks=pytest.mark.slow),
+        partial(Learner, algorithm=REFERRED),
+        partial(Learner, algorithm=REINFORCE),
+        partial(Imitator, minibatch=8),
     ],
 )
 def test_parameters_may_be_split_between_devices(actor, kind):

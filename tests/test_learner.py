@@ -56,7 +56,7 @@ def solve(learner: Learner, params: Params, task: str, updates: int) -> float:
     ("probe", "updates"),
     [
         ("one-action", 120),
-        ("read", 120),
+        ("read", 240),
         ("delayed", 240),
         pytest.param("remember", 240, marks=pytest.mark.slow),
     ],
