@@ -132,11 +132,10 @@ def _prepare_jax() -> None:
 @contextlib.contextmanager
 def _heard_once() -> Iterator[None]:
     """Of several processes, what the first one prints is seen, and no other's."""
-    with contextlib.ExitStack() as stack:
-        if not is_first():
-            stack.enter_context(
-                contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w")))
-            )
+    if is_first():
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 
 

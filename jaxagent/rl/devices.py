@@ -86,8 +86,8 @@ def replicate(tree: Any, devices: int) -> Any:
 
 
 def arrange(tree: Any, devices: int, specs: Any) -> Any:
-    """The arrays of `tree` on `devices` devices as `specs`, of which one may stand for a subtree,
-    say; whole on one device if there are fewer."""
+    """The arrays of `tree` on `devices` devices as `specs` say, of which one may stand for a
+    subtree; whole on one device if there are fewer."""
     if devices > len(jax.devices()):
         devices, specs = 1, PartitionSpec()
     mesh = mesh_of(devices)

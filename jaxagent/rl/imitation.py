@@ -206,9 +206,8 @@ class Imitator:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where parameters lie; whole where one device does the work of all."""
-        split = self.split and 1 < self.devices <= len(jax.devices())
-        return layout_of(self.actor.policy, self.devices, split)
+        """Where parameters lie."""
+        return layout_of(self.actor.policy, self.devices, self.split)
 
     @property
     def _places(self) -> ImitatorState:

@@ -90,7 +90,8 @@ class Layout:
 
 def layout_of(policy: Policy, devices: int, split: bool) -> Layout:
     """The layout of a policy's parameters; each is split along its longest dimension that the
-    devices divide, if it is worth it."""
+    devices divide, if it is worth it; none where one device does the work of all."""
+    split &= 1 < devices <= len(jax.devices())
     shapes = jax.eval_shape(policy.init, jax.random.key(0))
 
     def dimension(x: jax.ShapeDtypeStruct) -> int:

@@ -61,13 +61,13 @@ def join() -> None:
 
 def is_first() -> bool:
     """Whether this process is the one that writes files and speaks to people."""
-    return jax.process_index() == 0
+    return _is_alone() or jax.process_index() == 0
 
 
 def all_say(*numbers: int) -> Int[np.ndarray, "processes numbers"]:
     """What every process says, the first process's numbers first; each below 2**31."""
     said = np.asarray(numbers, np.int32)
-    if jax.process_count() == 1:
+    if _is_alone():
         return said[None]
     return np.asarray(multihost_utils.process_allgather(said))
 
@@ -99,3 +99,8 @@ def by_first(action: Callable[[], object], *errors: type[Exception]) -> None:
             caught = error
     if first_says(caught is not None)[0]:
         raise caught or errors[0]("the first process says why")
+
+
+def _is_alone() -> bool:
+    """Asks no device, which a command that only looks at files should not start."""
+    return not jax.distributed.is_initialized()
