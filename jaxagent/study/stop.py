@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,8 +15,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """From the keyboard, from an engine that takes the machine, and from SLURM before its limit."""
 
 
-class Stopped(Exception):
-    """The run was asked to stop; what it had done is saved, and the same command goes on."""
+AGAIN = 0.1
+"""Seconds behind which a signal comes again whose exception was swallowed."""
+
+
+class Stopped(BaseException):
+    """The run was asked to stop; what it had done is saved, and the same command goes on.
+
+    No `Exception`: JAX goes on where reading its compilation cache raises one, and a checkpoint
+    whose reading raises one is taken for broken.
+    """
 
 
 @contextmanager
@@ -31,14 +42,33 @@ def collecting() -> Iterator[list[int]]:
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Raises `Stopped` where a signal of an engine comes, in work that saves itself by parts."""
+    """Raises `Stopped` where a signal of an engine comes, in work that saves itself by parts.
+
+    Python swallows what is raised in callbacks of its collector and in `__del__`: then the signal
+    comes again.
+    """
+    last = signal.SIGTERM
 
     def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal last
         del frame
+        last = signal.Signals(number)
         raise Stopped(f"stopped by signal {number}")
 
-    with _handled(stop, SIGNALS[1:]):
-        yield
+    def swallowed(what: Any) -> None:
+        if not issubclass(what.exc_type, Stopped):
+            before(what)
+            return
+        again = threading.Timer(AGAIN, os.kill, (os.getpid(), last))
+        again.daemon = True
+        again.start()
+
+    before, sys.unraisablehook = sys.unraisablehook, swallowed
+    try:
+        with _handled(stop, SIGNALS[1:]):
+            yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager

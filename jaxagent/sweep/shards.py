@@ -74,19 +74,19 @@ def claim(
     folder.mkdir(parents=True, exist_ok=True)
     mine = Claim(folder / "claim", f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}")
     _bury(mine.path, DEAD if dead is None else dead)
-    if not _make(mine):
-        yield None
-        return
     stop = threading.Event()
-    thread = threading.Thread(
-        target=_live, args=(mine, stop, BEAT if beat is None else beat), daemon=True
-    )
-    thread.start()
-    try:
+    every = BEAT if beat is None else beat
+    thread = threading.Thread(target=_live, args=(mine, stop, every), daemon=True)
+    try:  # A signal may raise anywhere: what was claimed is given back all the same.
+        if not _make(mine):
+            yield None
+            return
+        thread.start()
         yield mine
     finally:
         stop.set()
-        thread.join()
+        if thread.is_alive():
+            thread.join()
         with contextlib.suppress(OSError, Lost):
             mine.check()
             mine.path.unlink()
