@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def _asked(sweep: SweepPlan, number: int, rows: Sequence[Row]) -> list[Point]:
     return [dict(study.ask(spaces).params) for _ in range(count)]
 
 
-def _distribution(optuna: object, axis: object) -> object:
+def _distribution(optuna: Any, axis: object) -> Any:
     """The axis as Optuna knows it."""
     kinds = optuna.distributions  # type: ignore[attr-defined]
     if axis.values:  # type: ignore[attr-defined]
