@@ -99,7 +99,7 @@ def _asked(sweep: SweepPlan, number: int, rows: Sequence[Row]) -> list[Point]:
 
 def _distribution(optuna: Any, axis: object) -> Any:
     """The axis as Optuna knows it."""
-    kinds = optuna.distributions  # type: ignore[attr-defined]
+    kinds = optuna.distributions
     if axis.values:  # type: ignore[attr-defined]
         return kinds.CategoricalDistribution(axis.values)  # type: ignore[attr-defined]
     return kinds.FloatDistribution(axis.low, axis.high, log=axis.log)  # type: ignore[attr-defined]
