@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from jaxagent.study.stop import Stopped, raising
+from jaxagent.study.stop import AGAIN, Stopped, raising
 from jaxagent.sweep import shards
 
 
@@ -30,6 +30,23 @@ def test_a_stop_that_the_collector_swallows_comes_again():
         assert told
         time.sleep(30)
     assert sys.unraisablehook is hook
+
+
+def test_a_swallowed_stop_does_not_outlive_the_work():
+    class Bad:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGUSR1)
+
+    arrived = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: arrived.append(number))
+    try:
+        with raising():
+            Bad()
+            gc.collect()
+        time.sleep(2 * AGAIN)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not arrived
 
 
 def test_what_others_raise_in_the_collector_is_told_as_before(monkeypatch):

@@ -45,9 +45,10 @@ def raising() -> Iterator[None]:
     """Raises `Stopped` where a signal of an engine comes, in work that saves itself by parts.
 
     Python swallows what is raised in callbacks of its collector and in `__del__`: then the signal
-    comes again.
+    comes again, if the work goes on until then.
     """
     last = signal.SIGTERM
+    timers: list[threading.Timer] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal last
@@ -62,6 +63,7 @@ def raising() -> Iterator[None]:
         again = threading.Timer(AGAIN, os.kill, (os.getpid(), last))
         again.daemon = True
         again.start()
+        timers.append(again)
 
     before, sys.unraisablehook = sys.unraisablehook, swallowed
     try:
@@ -69,6 +71,8 @@ def raising() -> Iterator[None]:
             yield
     finally:
         sys.unraisablehook = before
+        for timer in timers:  # the work is over: the signal would meet another's handler
+            timer.cancel()
 
 
 @contextmanager
