@@ -15,6 +15,7 @@ from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.consolidation import Memory, average, drift, importance, remember
 from jaxagent.rl.curriculum import single
 from jaxagent.rl.divergence import divergence
+from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.text import ACT
@@ -75,15 +76,50 @@ def test_divergence_is_the_exact_one_where_the_policy_goes():
         ModelConfig(width=8, layers=1, heads=1, hidden=8), len(suite.language.vocabulary)
     )
     actor = Actor(policy, suite)
-    learner = Learner(actor, Window(64, 1, 16, action_tokens=1), Algorithm(minibatch=16))
+    window = Window(64, 1, 16, action_tokens=1)
     params, base = policy.init(jax.random.key(3)), policy.init(jax.random.key(4))
     params = jax.tree.map(lambda x: 3 * x, params)
-    plan = single(suite, "one-action/easy")
-    found = divergence(learner, params, base, plan, jax.random.key(0))
+    _, scripts = evaluate(actor, params, 0, 64, 1, window, recorded=64)
+    found = divergence(actor, window, params, base, scripts, 0)
     exact = kl(first_logits(actor, params), first_logits(actor, base))
     assert exact[0] > 1e-4
     np.testing.assert_allclose(found, exact[0], rtol=1e-4)
-    assert divergence(learner, base, base, plan, jax.random.key(0)) == 0.0
+    assert divergence(actor, window, base, base, scripts, 0) == 0.0
+
+
+def test_divergence_counts_every_word_of_every_turn_once():
+    suite = make_suite(["read/easy", "remember/easy"], PROBES)
+    words = len(suite.language.vocabulary)
+    actor = Actor(Policy(ModelConfig(width=8, layers=2, heads=2, hidden=8), words), suite)
+    window = Window(8, 1, 40, action_tokens=3)
+    params, base = (actor.policy.init(jax.random.key(n)) for n in (3, 4))
+    params = jax.tree.map(lambda x: 4 * x, params)
+    _, scripts = evaluate(actor, params, 1, 8, 2, window, recorded=5)
+    assert scripts.outcome.turns.shape == (5,) and scripts.outcome.turns.max() > 1
+    distances = []
+    for row in range(5):
+        script = jax.tree.map(lambda x, row=row: x[row], scripts)
+        context = script.opening.tokens[: script.opening.length].tolist()
+        for turn in range(int(script.outcome.turns)):
+            heard, said = (
+                each.tokens[turn, : each.length[turn]].tolist()
+                for each in (script.messages, script.actions)
+            )
+            context += heard
+            for word in said:
+                read = jnp.array(context)
+                place = jnp.arange(len(read))
+                logits = [
+                    actor.logits(each, hidden[-1:], jnp.array([1]))
+                    for each in (params, base)
+                    for hidden in [actor.policy.encode(each, read, place, 0 * place)]
+                ]
+                distances.append(float(kl(*logits)[0]))
+                context.append(word)
+            context.pop()  # the last word is read with the next message
+    assert len(distances) == scripts.outcome.words.sum()
+    found = divergence(actor, window, params, base, scripts, 1)
+    np.testing.assert_allclose(found, np.mean(distances), rtol=1e-3)
 
 
 def test_consolidation_holds_what_matters(learner):

@@ -160,6 +160,12 @@ class Suite:
         """Commands that have an effect now, and which rows count."""
         return self._dispatch([world.list_valid for world in self._worlds], instance)[1]
 
+    def counsel(
+        self, instance: Instance
+    ) -> tuple[Int[Array, " row"], Int[Array, "n row"], Bool[Array, " n"]]:
+        """`expert` and `valid_commands` at once, for less than the two cost one by one."""
+        return self._dispatch([world.counsel for world in self._worlds], instance)[1]
+
     def fingerprint(self, instance: Instance) -> UInt32[Array, ""]:
         """Hash of the state of the instance's world."""
         return self._dispatch([world.fingerprint for world in self._worlds], instance)[1]

@@ -125,6 +125,12 @@ class World:
         commands, mask = self.environment.valid_commands(state, self._params(task))
         return None, (self._wide(commands), mask)
 
+    def counsel(
+        self, state: State, task: Int[Array, ""]
+    ) -> tuple[None, tuple[Int[Array, " row"], Int[Array, "n row"], Bool[Array, " n"]]]:
+        """Both: they have much to compute in common."""
+        return None, (self.advise(state, task)[1], *self.list_valid(state, task)[1])
+
     def fingerprint(self, state: State, task: Int[Array, ""]) -> tuple[None, UInt32[Array, ""]]:
         """Hash of the state."""
         del task

@@ -8,7 +8,7 @@ but for the order of sums: what was trained on eight can be looked into on one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -146,6 +146,11 @@ def longest(number: jax.Array, devices: int) -> jax.Array:
 def own_key(key: jax.Array, devices: int) -> jax.Array:
     """A key of this device's own."""
     return key if devices == 1 else jax.random.fold_in(key, rank(devices))
+
+
+def own_keys(keys: Sequence[jax.Array], devices: int) -> jax.Array:
+    """`own_key` of several keys, in one go: every draw by itself takes long to compile."""
+    return jax.vmap(partial(own_key, devices=devices))(jnp.stack(keys))
 
 
 def devices_for(*sizes: int) -> int:

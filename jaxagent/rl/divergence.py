@@ -7,50 +7,82 @@ the base policy on the *new* task.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxagent.envs.pool import draw_pool
 from jaxagent.models import Params, kl
-from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.evaluation import Script
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.outputs import word_outputs
 from jaxagent.rl.packing import PackedRow, pack
-from jaxagent.rl.rollout import rollout
+from jaxagent.rl.trajectory import Trajectory, Turn
+from jaxagent.rl.window import Window
 
-if TYPE_CHECKING:
-    from jaxagent.rl.learner import Learner
+VISITED = 16
+"""Packed rows that are looked at together."""
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1))
 def divergence(
-    learner: Learner, params: Params, reference: Params, curriculum: Curriculum, key: jax.Array
+    actor: Actor,
+    window: Window,
+    params: Params,
+    reference: Params,
+    scripts: Script,
+    task: Int[Array, ""] | int,
 ) -> Float[Array, ""]:
-    """Mean KL(policy ‖ reference) in nats per word said, over the words of a rollout of the policy.
+    """Mean KL(policy ‖ reference) in nats per word said, over the words of episodes of the policy.
 
     Args:
-        learner: who plays, and how much.
+        actor: who played them.
+        window: the limits that they were played with.
         params: of the policy.
         reference: parameters of the other policy.
-        curriculum: the tasks, as they are weighed at the end of the training.
-        key: for what is played.
+        scripts: what the policy read and said, a leading axis [episodes].
+        task: number of the task that was played.
     """
-    actor, window = learner.actor, learner.played
-    pool_key, play_key, order_key = jax.random.split(key, 3)
-    weights = curriculum.weights_at(jnp.float32(1))
-    pool = draw_pool(pool_key, actor.suite, weights, learner.instances)
-    packing = pack(rollout(actor, params, pool, play_key, window), window.context, window.words)
-    task = packing.trajectory.turns.task
+    packing = pack(_trajectory(scripts, jnp.asarray(task)), window.context, window.words)
+    tasks = packing.trajectory.turns.task
 
     def add(sums: tuple[Array, Array], batch: PackedRow, count: Array) -> tuple[Array, Array]:
         del count
-        new, old = (word_outputs(actor, each, batch, task)[0] for each in (params, reference))
+        new, old = (word_outputs(actor, each, batch, tasks)[0] for each in (params, reference))
         distance = jnp.where(batch.said, kl(new, old), 0.0)
         return sums[0] + jnp.sum(distance), sums[1] + jnp.sum(batch.said)
 
     start = (jnp.float32(0), jnp.int32(0))
-    total, words = over_minibatches(order_key, packing, *learner.visit, start, add)
+    # Every row is visited once, whatever the order.
+    visit = (jax.random.key(0), packing, VISITED, window.context, window.words)
+    total, words = over_minibatches(*visit, start, add)
     return total / jnp.maximum(words, 1)
+
+
+def _trajectory(scripts: Script, task: Int[Array, ""]) -> Trajectory:
+    """The words of scripts as a trajectory, an episode per row, of which nothing else is known."""
+    messages, actions = scripts.messages, scripts.actions
+    rows, turns = actions.length.shape
+    number, no = jnp.zeros((rows, turns), jnp.int32), jnp.zeros((rows, turns), bool)
+    nothing = jnp.zeros(actions.tokens.shape)
+    played = Turn(
+        task=jnp.broadcast_to(task, (rows, turns)),
+        fresh=no.at[:, 0].set(True),
+        entry=jnp.broadcast_to(jnp.arange(rows)[:, None], (rows, turns)),
+        message=messages,
+        action=actions.tokens,
+        action_length=actions.length,
+        log_prob=nothing,
+        value=nothing,
+        reward=number.astype(jnp.float32),
+        terminated=no,
+        truncated=no,
+        closing=no,
+        success=no,
+        invalid=no,
+        misstep=number.astype(jnp.int8),
+        expert=no,
+        anchor=number.astype(jnp.uint32),
+    )
+    return Trajectory(played, scripts.opening, jnp.zeros(rows))

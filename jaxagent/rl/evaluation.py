@@ -18,7 +18,7 @@ from jaxagent.models import Params
 from jaxagent.rl.devices import on_host, own_key, rank, replicate, spread
 from jaxagent.rl.failures import start_watch, watch_turn
 from jaxagent.rl.player import Player
-from jaxagent.rl.rollout import message_tokens, play_turn, start_rows
+from jaxagent.rl.rollout import deal_rows, empty_rows, message_tokens, play_turn
 from jaxagent.rl.trajectory import Turn
 from jaxagent.rl.window import Window
 
@@ -46,7 +46,7 @@ class Outcome(flax.struct.PyTreeNode):
 
 
 class Script(flax.struct.PyTreeNode):
-    """What was read and said in one episode; from `play_episodes`, a leading axis [recorded].
+    """What was read and said in one episode; from `evaluate`, a leading axis [recorded].
 
     Attributes:
         opening: the first message.
@@ -94,7 +94,8 @@ def play_episodes(
         return count + 1, after, _add(outcome, record), watch, words
 
     zeros = jnp.zeros(window.rows, jnp.int32)
-    rows = start_rows(player, pool, player.prefill(params, pool), window)
+    rows, prefilled = empty_rows(player, pool, window), player.prefill(params, pool)
+    rows = deal_rows(rows, jnp.ones(window.rows, bool), pool, prefilled, window.group)
     words = _blank_words(player, window, recorded)
     watch = start_watch(player.suite, jax.tree.map(lambda x: x[rows.entry], pool.messages))
     nothing = Outcome(zeros > 0, zeros.astype(jnp.float32), zeros, zeros, zeros, watch.counts)
@@ -137,6 +138,7 @@ def evaluate(
     report: Callable[[int], None] | None = None,
     devices: int = 1,
     first: int = 0,
+    recorded: int = 1,
 ) -> tuple[Outcome, Script]:
     """Plays `instances` held-out instances of a task, each `attempts` times.
 
@@ -155,10 +157,11 @@ def evaluate(
         report: called with the number of episodes behind each batch.
         devices: that share every batch.
         first: number of the first instance; they go on from there.
+        recorded: episodes of the first batch whose words are kept, at most its rows.
 
     Returns:
-        NumPy arrays [instances, attempts], and the words of the first attempt at the first
-        instance.
+        NumPy arrays [instances, attempts], and [recorded] the words of as many episodes, that of
+        the first attempt at the first instance before the others.
     """
     if instances < 1 or attempts < 1:
         raise ValueError(f"instances={instances}, attempts={attempts}: expected at least 1")
@@ -168,17 +171,18 @@ def evaluate(
     rows = window.rows
     if rows % devices:
         raise ValueError(f"rows={rows}: expected a multiple of devices={devices}")
+    if not 1 <= recorded <= rows:
+        raise ValueError(f"recorded={recorded}: expected 1 to the {rows} rows of a batch")
     params = replicate(params, devices)
     episodes = instances * attempts
-    outcomes, scripts = [], []
+    each = -(-recorded // devices)
+    batches: list[tuple[Outcome, Script]] = []
     for start in range(0, episodes, rows):
         key = jax.random.fold_in(jax.random.key(seed), start // rows)
         # Attempts at one instance are neighbours.
         numbers = first + np.arange(start, start + rows) // attempts
         traced = (jnp.asarray(numbers, jnp.uint32), params, task, key, temperature)
-        played = on_host(_play_batch(player, window, devices, *traced))
-        outcomes.append(played[0])
-        scripts.append(played[1])
+        batches.append(on_host(_play_batch(player, window, devices, each, *traced)))
         if report is not None:
             report(rows)
 
@@ -186,15 +190,16 @@ def evaluate(
         every = np.concatenate(parts)[:episodes]
         return every.reshape(instances, attempts, *every.shape[1:])
 
-    script = jax.tree.map(lambda x: x[0], scripts[0])
-    return jax.tree.map(arrange, *outcomes), script
+    scripts = jax.tree.map(lambda x: x[:recorded], batches[0][1])
+    return jax.tree.map(arrange, *(outcome for outcome, _ in batches)), scripts
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _play_batch(
-    player: Player, window: Window, devices: int, *traced: jax.Array
+    player: Player, window: Window, devices: int, recorded: int, *traced: jax.Array
 ) -> tuple[Outcome, Script]:
-    """An episode at each of the held-out instances, every device playing its own part of them."""
+    """An episode at each of the held-out instances, every device playing its own part of them, and
+    recording so many."""
     part = replace(window, rows=window.rows // devices)
 
     def play(
@@ -207,6 +212,7 @@ def _play_batch(
         start = rank(devices) * part.rows
         keys = evaluation_keys(jax.lax.dynamic_slice_in_dim(numbers, start, part.rows))
         pool = fill_pool(player.suite, keys, jnp.full(part.rows, task))
-        return play_episodes(player, params, pool, own_key(key, devices), part, temperature)
+        own = own_key(key, devices)
+        return play_episodes(player, params, pool, own, part, temperature, recorded)
 
     return spread(play, devices, joined=True)(*traced)

@@ -20,7 +20,7 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across, arrange, own_key, spread
+from jaxagent.rl.devices import across, arrange, own_keys, spread
 from jaxagent.rl.improvement import Metrics
 from jaxagent.rl.layout import Layout, layout_of
 from jaxagent.rl.learner import check_devices, repeat, share
@@ -113,11 +113,13 @@ class Expert:
         self, key: jax.Array, instance: Instance
     ) -> tuple[Int[Array, " row"], Bool[Array, ""]]:
         """A command of one row, and whether it is the expert's."""
-        command = self.suite.expert(instance)
+        if self.noise:
+            command, commands, valid = self.suite.counsel(instance)
+        else:
+            command, commands, valid = self.suite.expert(instance), None, None
         chance_key, choice_key, slip_key = jax.random.split(key, 3)
         chance, noisy, said = jax.random.uniform(chance_key), jnp.bool_(False), command
-        if self.noise:
-            commands, valid = self.suite.valid_commands(instance)
+        if commands is not None:
             weights = jax.random.uniform(choice_key, valid.shape)
             random = commands[jnp.argmax(jnp.where(valid, weights, -1.0))]
             noisy = (chance < self.noise) & jnp.any(valid)
@@ -249,7 +251,7 @@ def imitation_step(
     """One update: play demonstrations, and one pass of gradient steps over them. Pure."""
     devices, layout = imitator.devices, imitator.layout
     key, *keys = jax.random.split(state.key, 4)
-    pool_key, play_key, order_key = (own_key(each, devices) for each in keys)
+    pool_key, play_key, order_key = own_keys(keys, devices)
     suite, window = imitator.actor.suite, share(imitator.window, devices)
     progress = state.update / state.updates
     pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)

@@ -72,7 +72,7 @@ def improve(
         params, adam = descend(gradient, norm, adam, params, rate, hyper.max_gradient)
         parts = {name: value / total for name, value in parts.items()}
         parts |= {"gradient": norm / count, "drift": moved / count}
-        return params, adam, {name: sums[name] + parts[name] for name in PARTS}
+        return params, adam, sums + jnp.stack([parts[name] for name in PARTS])
 
     def epoch(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
         return over_minibatches(key, packing, *learner.visit, carry, step, devices), None
@@ -89,11 +89,11 @@ def improve(
         _, found = over_minibatches(key, packing, *learner.visit, start, add, devices)
         return move(carry, found, 1), None
 
-    carry = (state.params, state.optimiser, {name: jnp.float32(0) for name in PARTS})
+    carry = (state.params, state.optimiser, jnp.zeros(len(PARTS)))
     keys = jax.random.split(key, algorithm.epochs)
     each = one_step if algorithm.on_policy else epoch
     (params, adam, sums), _ = jax.lax.scan(each, carry, keys)
-    means = {name: value / algorithm.epochs for name, value in sums.items()}
+    means = dict(zip(PARTS, sums / algorithm.epochs, strict=True))
     return state.replace(params=params, optimiser=adam), means
 
 

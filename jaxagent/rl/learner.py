@@ -11,6 +11,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int
 
@@ -21,7 +22,7 @@ from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.consolidation import Memory, no_memory
 from jaxagent.rl.credit import Credit, assign_credit
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across, arrange, own_key, spread
+from jaxagent.rl.devices import across, arrange, own_keys, spread
 from jaxagent.rl.improvement import Metrics, divergence_of_rollout, improve
 from jaxagent.rl.layout import Layout, layout_of
 from jaxagent.rl.lessons import draw_lesson, renew_replay, renew_standing
@@ -228,14 +229,16 @@ def repeat(
     """Applies `step` `count` times, a traced number; returns the state and the metrics' means."""
     step = jax.jit(step)
     shapes = jax.eval_shape(step, state)[1]
-    sums = {name: jnp.zeros(shape.shape, jnp.float32) for name, shape in shapes.items()}
+    # As one vector, because every sum by itself would be compiled by itself.
+    sums, unravel = ravel_pytree({n: jnp.zeros(x.shape, jnp.float32) for n, x in shapes.items()})
 
-    def once(_: jax.Array, carry: tuple[State, Metrics]) -> tuple[State, Metrics]:
+    def once(_: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
         state, metrics = step(carry[0])
-        return state, {name: carry[1][name] + value for name, value in metrics.items()}
+        flat, _ = ravel_pytree({n: x.astype(jnp.float32) for n, x in metrics.items()})
+        return state, carry[1] + flat
 
     state, sums = jax.lax.fori_loop(0, count, once, (state, sums))
-    return state, {name: value / count for name, value in sums.items()}
+    return state, unravel(sums / count)
 
 
 def train_step(
@@ -243,7 +246,7 @@ def train_step(
 ) -> tuple[LearnerState, Metrics]:
     """One update: draw instances, play, estimate advantages, descend. Pure."""
     key, *keys = jax.random.split(state.key, 4)
-    pool_key, play_key, order_key = (own_key(each, learner.devices) for each in keys)
+    pool_key, play_key, order_key = own_keys(keys, learner.devices)
     actor, window = learner.actor, share(learner.played, learner.devices)
     progress = state.progress
     drawn = draw_lesson(learner, state, curriculum, pool_key)

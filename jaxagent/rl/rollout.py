@@ -48,16 +48,15 @@ class Rows(flax.struct.PyTreeNode):
     episodes: Int[Array, " rows"]
 
 
-def start_rows(player: Player, pool: Pool, prefilled: Cache, window: Window) -> Rows:
-    """Rows that have each been dealt a pool entry, in order."""
+def empty_rows(player: Player, pool: Pool, window: Window) -> Rows:
+    """Rows that have no episode yet; they are to be dealt one each."""
     count, size = window.rows, message_tokens(player.suite)
     empty = player.empty_cache(window.slots)
     cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), empty)
     zeros, no = jnp.zeros(count, jnp.int32), jnp.zeros(count, bool)
-    first = jax.tree.map(lambda x: x[zeros], pool.instances)
+    first = jax.tree.map(lambda x: jnp.broadcast_to(x[0], (count, *x.shape[1:])), pool.instances)
     message = Message(jnp.zeros((count, size), jnp.int32), zeros)
-    rows = Rows(first, cache, message, zeros, zeros, no, zeros, no, no, jnp.int32(0), zeros)
-    return deal_rows(rows, ~no, pool, prefilled, window.group)
+    return Rows(first, cache, message, zeros, zeros, no, zeros, no, no, jnp.int32(0), zeros)
 
 
 def deal_rows(
@@ -143,26 +142,28 @@ def rollout(
     window.check(player.suite)
     prefilled = player.prefill(params, pool)
 
-    def turn(rows: Rows, now: tuple[jax.Array, jax.Array]) -> tuple[Rows, Turn]:
-        key, left = now
+    def turn(carry: tuple, now: tuple[jax.Array, jax.Array]) -> tuple[tuple, Turn]:
+        (rows, done), (key, left) = carry, now
+        rows = deal_rows(rows, done, pool, prefilled, window.group)
+        if window.whole:
+            rows = _rest(rows, turn_limits(player.suite, rows, horizon) > left)
+        else:  # behind the last turn is one more, in which every row only reads
+            rows = rows.replace(closing=rows.closing | (left == 0))
         rows, record = play_turn(player, params, rows, key, window, horizon)
         if not window.whole:
-            done = record.terminated | record.closing
-            return deal_rows(rows, done, pool, prefilled, window.group), record
+            return (rows, record.terminated | record.closing), record
         rows = rows.replace(closing=jnp.zeros_like(rows.closing))
-        done = record.terminated | record.truncated
-        rows = deal_rows(rows, done, pool, prefilled, window.group)
-        return _rest(rows, turn_limits(player.suite, rows, horizon) > left), record
+        return (rows, record.terminated | record.truncated), record
 
-    rows = start_rows(player, pool, prefilled, window)
-    left = jnp.arange(window.turns)[::-1]
-    rows, turns = jax.lax.scan(turn, rows, (jax.random.split(key, window.turns), left))
+    left = jnp.arange(window.turns, 0 if window.whole else -1, -1)
+    keys = jax.random.split(key, len(left))
+    start = (empty_rows(player, pool, window), jnp.ones(window.rows, bool))
+    _, turns = jax.lax.scan(turn, start, (keys, left))
     turns = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), turns)
-    final = jnp.zeros(window.rows)
-    if not window.whole:
-        hidden, _ = player.read(params, rows.cache, rows.message.tokens, rows.message.length)
-        final = player.value(params, hidden)
-    return Trajectory(turns, pool.messages, final)
+    if window.whole:
+        return Trajectory(turns, pool.messages, jnp.zeros(window.rows))
+    played = jax.tree.map(lambda x: x[:, :-1], turns)
+    return Trajectory(played, pool.messages, turns.value[:, -1, 0])
 
 
 def turn_limits(suite: Suite, rows: Rows, horizon: jax.typing.ArrayLike) -> Float[Array, " rows"]:

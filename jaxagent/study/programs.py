@@ -28,6 +28,9 @@ from jaxagent.sweep.memory import device_bytes, must_split
 
 T = TypeVar("T")
 
+RECORDED = 256
+"""Episodes of a task whose words are kept, to see in how far the policy has moved."""
+
 
 def drop_programs() -> None:
     """Frees the compiled code of all programs, whose `Programs` should be dropped too.
@@ -73,7 +76,18 @@ class Evaluator:
             temperature=plan.temperature,
             devices=self.devices,
             first=plan.first,
+            recorded=self.recorded,
         )
+
+    @property
+    def recorded(self) -> int:
+        """Episodes of every task whose words are kept."""
+        return min(RECORDED, self.window.rows)
+
+    def moved(self, params: Params, base: Params, scripts: Script, task: str) -> float:
+        """KL of a policy from the base, in nats per word of its recorded episodes of a task."""
+        number = self.suite.names.index(task)
+        return float(divergence(self.actor, self.window, params, base, scripts, number))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,17 +164,6 @@ class Programs:
         curriculum = mixture(run.actor.suite, played_tasks(phase.stages))
         return run, state, plan.hyper(stage), adaptive(curriculum, stage.rule or plan.train.rule)
 
-    def divergences(
-        self, plan: StudyPlan, phase: Phase, params: Params, base: Params
-    ) -> dict[str, float]:
-        """KL of a policy from the base in nats per word, on each task of the phase's last stage."""
-        learner, found = self.learner(plan, phase), {}
-        for number, task in enumerate(phase.stages[-1].tasks):
-            key = jax.random.fold_in(jax.random.fold_in(phase.random, 2), number)
-            curriculum = mixture(learner.actor.suite, [task])
-            found[task] = float(divergence(learner, params, base, curriculum, key))
-        return found
-
     def call_once(self, plan: StudyPlan, phase: Phase) -> None:
         """Compiles what trains a phase."""
         params = self.policy(plan).init(jax.random.key(0))
@@ -171,7 +174,8 @@ class Programs:
         """Compiles what measures the policies of a plan."""
         params, by = self.policy(plan).init(jax.random.key(0)), self.evaluator(plan)
         heat = plan.evaluation.temperature
-        evaluate(by.actor, params, 0, 1, 1, by.window, temperature=heat, devices=by.devices)
+        options = {"temperature": heat, "devices": by.devices, "recorded": by.recorded}
+        evaluate(by.actor, params, 0, 1, 1, by.window, **options)
 
     def _memory(
         self, plan: StudyPlan, phase: Phase, earlier: Callable[[Phase], Params]

@@ -38,14 +38,10 @@ def task_rows(task: Task, measured: Sequence[Measurement], turns: int) -> list[V
     ]
 
 
-def kl_rows(tasks: Sequence[Task], moved: dict[str, float], turns: int) -> list[Values]:
-    """The columns of how far the policy has moved from the base on each task, in nats per word."""
-    values = {"metric": "kl_base", "low": math.nan, "high": math.nan, "episodes": 0}
-    return [
-        {**_columns(task), **values, "split": task.split, "turns": turns, "value": moved[str(task)]}
-        for task in tasks
-        if str(task) in moved
-    ]
+def kl_row(task: Task, moved: float, turns: int) -> Values:
+    """The columns of how far the policy has moved from the base on a task, in nats per word."""
+    values = {"metric": "kl_base", "value": moved, "low": math.nan, "high": math.nan, "episodes": 0}
+    return {**_columns(task), **values, "split": task.split, "turns": turns}
 
 
 def curve_rows(tasks: Sequence[Task], log: Sequence[Metrics]) -> list[Values]:

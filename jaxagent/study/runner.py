@@ -23,7 +23,7 @@ from jaxagent.study.phase import Phase, evaluation_key, phases
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.processes import by_first, exist
 from jaxagent.study.programs import Programs
-from jaxagent.study.rows import curve_rows, kl_rows, place_of, task_rows
+from jaxagent.study.rows import curve_rows, kl_row, place_of, task_rows
 from jaxagent.study.training import Log, Metrics, train
 from jaxagent.study.transcript import transcript
 
@@ -134,7 +134,6 @@ class Runner:
         self._train(work)
         params = self.policy_behind(work.phase)
         rows, transcripts, attempts = self._measure(work, params)
-        rows += self._moved(work, params)
         content = {"rows": rows, "transcripts": transcripts, "attempts": attempts}
         write_json(self._measured(work), content)
 
@@ -164,25 +163,25 @@ class Runner:
         advance = self.progress.start(f"{work.title}: evaluation", by.batches)
         self._ahead.wait(_measuring(work))
         played = by.play(params, advance)
+        base, turns = self._base_of(work.phase), self._turns(work)
+        trained = work.phase.stages[-1].tasks if base is not None else ()
         rows: list[dict[str, Any]] = []
         transcripts: dict[str, str] = {}
         attempts: dict[str, list[int]] = {}
-        for task, (name, (outcome, script)) in zip(by.suite.tasks, played, strict=True):
-            transcripts[name] = transcript(by.suite, script)
+        for task, (name, (outcome, scripts)) in zip(by.suite.tasks, played, strict=True):
+            transcripts[name] = transcript(by.suite, jax.tree.map(lambda x: x[0], scripts))
             attempts[name] = outcome.success.sum(axis=1).tolist()
-            rows += task_rows(task, measurements(name, outcome), self._turns(work))
+            rows += task_rows(task, measurements(name, outcome), turns)
+            if name in trained:
+                rows.append(kl_row(task, by.moved(params, base, scripts, name), turns))
         return rows, transcripts, attempts
 
-    def _moved(self, work: Work, params: Params) -> list[dict[str, Any]]:
-        """Rows of the divergence from the base policy on the tasks just trained on."""
-        root = work.phase
+    def _base_of(self, phase: Phase) -> Params | None:
+        """Parameters of the base policy that a phase goes back to, None for its own."""
+        root = phase
         while root.parent is not None:
             root = root.parent
-        if root is work.phase:
-            return []
-        base = self.policy_behind(root)
-        moved = self.programs.divergences(work.plan, work.phase, params, base)
-        return kl_rows(self.programs.suite(work.phase.suite).tasks, moved, self._turns(work))
+        return None if root is phase else self.policy_behind(root)
 
     def _turns(self, work: Work) -> int:
         """Turns of training that the phase takes."""
