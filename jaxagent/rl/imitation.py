@@ -113,17 +113,16 @@ class Expert:
         self, key: jax.Array, instance: Instance
     ) -> tuple[Int[Array, " row"], Bool[Array, ""]]:
         """A command of one row, and whether it is the expert's."""
+        chance_key, choice_key, slip_key = jax.random.split(key, 3)
+        chance, noisy = jax.random.uniform(chance_key), jnp.bool_(False)
         if self.noise:
             command, commands, valid = self.suite.counsel(instance)
-        else:
-            command, commands, valid = self.suite.expert(instance), None, None
-        chance_key, choice_key, slip_key = jax.random.split(key, 3)
-        chance, noisy, said = jax.random.uniform(chance_key), jnp.bool_(False), command
-        if commands is not None:
             weights = jax.random.uniform(choice_key, valid.shape)
             random = commands[jnp.argmax(jnp.where(valid, weights, -1.0))]
             noisy = (chance < self.noise) & jnp.any(valid)
-            said = jnp.where(noisy, random, said)
+            said = jnp.where(noisy, random, command)
+        else:
+            said = command = self.suite.expert(instance)
         if self.slips:
             slipped = (chance >= self.noise) & (chance < self.noise + self.slips)
             wrong = self._slip(slip_key, instance, command)

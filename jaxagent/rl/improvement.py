@@ -93,8 +93,9 @@ def improve(
     keys = jax.random.split(key, algorithm.epochs)
     each = one_step if algorithm.on_policy else epoch
     (params, adam, sums), _ = jax.lax.scan(each, carry, keys)
-    means = dict(zip(PARTS, sums / algorithm.epochs, strict=True))
-    return state.replace(params=params, optimiser=adam), means
+    means = sums / algorithm.epochs
+    parts = {name: means[i] for i, name in enumerate(PARTS)}
+    return state.replace(params=params, optimiser=adam), parts
 
 
 def divergence_of_rollout(

@@ -230,14 +230,14 @@ def repeat(
     step = jax.jit(step)
     shapes = jax.eval_shape(step, state)[1]
     # As one vector, because every sum by itself would be compiled by itself.
-    sums, unravel = ravel_pytree({n: jnp.zeros(x.shape, jnp.float32) for n, x in shapes.items()})
+    start, unravel = ravel_pytree({n: jnp.zeros(x.shape, jnp.float32) for n, x in shapes.items()})
 
     def once(_: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
         state, metrics = step(carry[0])
-        flat, _ = ravel_pytree({n: x.astype(jnp.float32) for n, x in metrics.items()})
+        flat = ravel_pytree({n: x.astype(jnp.float32) for n, x in metrics.items()})[0]
         return state, carry[1] + flat
 
-    state, sums = jax.lax.fori_loop(0, count, once, (state, sums))
+    state, sums = jax.lax.fori_loop(0, count, once, (state, start))
     return state, unravel(sums / count)
 
 

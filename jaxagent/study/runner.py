@@ -164,7 +164,7 @@ class Runner:
         self._ahead.wait(_measuring(work))
         played = by.play(params, advance)
         base, turns = self._base_of(work.phase), self._turns(work)
-        trained = work.phase.stages[-1].tasks if base is not None else ()
+        trained = work.phase.stages[-1].tasks if work.phase.stages else ()
         rows: list[dict[str, Any]] = []
         transcripts: dict[str, str] = {}
         attempts: dict[str, list[int]] = {}
@@ -176,12 +176,11 @@ class Runner:
                 rows.append(kl_row(task, by.moved(params, base, scripts, name), turns))
         return rows, transcripts, attempts
 
-    def _base_of(self, phase: Phase) -> Params | None:
-        """Parameters of the base policy that a phase goes back to, None for its own."""
-        root = phase
-        while root.parent is not None:
-            root = root.parent
-        return None if root is phase else self.policy_behind(root)
+    def _base_of(self, phase: Phase) -> Params:
+        """Parameters of the base policy that a phase goes back to."""
+        while phase.parent is not None:
+            phase = phase.parent
+        return self.policy_behind(phase)
 
     def _turns(self, work: Work) -> int:
         """Turns of training that the phase takes."""
