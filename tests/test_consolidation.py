@@ -96,27 +96,32 @@ def test_divergence_counts_every_word_of_every_turn_once():
     params = jax.tree.map(lambda x: 4 * x, params)
     _, scripts = evaluate(actor, params, 1, 8, 2, window, recorded=5)
     assert scripts.outcome.turns.shape == (5,) and scripts.outcome.turns.max() > 1
+    place, task = jnp.arange(window.context), jnp.ones(window.context, jnp.int32)
+
+    @jax.jit
+    def distances_behind(context: jax.Array) -> jax.Array:
+        hidden = (actor.policy.encode(each, context, place, 0 * place) for each in (params, base))
+        logits = (
+            actor.logits(each, states, task)
+            for each, states in zip((params, base), hidden, strict=True)
+        )
+        return kl(*logits)
+
     distances = []
     for row in range(5):
         script = jax.tree.map(lambda x, row=row: x[row], scripts)
         context = script.opening.tokens[: script.opening.length].tolist()
+        spoken = []
         for turn in range(int(script.outcome.turns)):
             heard, said = (
                 each.tokens[turn, : each.length[turn]].tolist()
                 for each in (script.messages, script.actions)
             )
             context += heard
-            for word in said:
-                read = jnp.array(context)
-                place = jnp.arange(len(read))
-                logits = [
-                    actor.logits(each, hidden[-1:], jnp.array([1]))
-                    for each in (params, base)
-                    for hidden in [actor.policy.encode(each, read, place, 0 * place)]
-                ]
-                distances.append(float(kl(*logits)[0]))
-                context.append(word)
-            context.pop()  # the last word is read with the next message
+            spoken += range(len(context) - 1, len(context) - 1 + len(said))
+            context += said[:-1]  # the last word is read with the next message
+        padded = jnp.zeros(window.context, jnp.int32).at[: len(context)].set(jnp.array(context))
+        distances += distances_behind(padded)[jnp.array(spoken)].tolist()
     assert len(distances) == scripts.outcome.words.sum()
     found = divergence(actor, window, params, base, scripts, 1)
     np.testing.assert_allclose(found, np.mean(distances), rtol=1e-3)
