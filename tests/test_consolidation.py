@@ -49,6 +49,7 @@ def first_logits(actor, params):
     return actor.logits(params, hidden, jnp.zeros(1, jnp.int32))
 
 
+@pytest.mark.slow
 def test_importance_is_the_fisher_information_of_one_word():
     """A policy that says one word: the exact expectation over all words is at hand."""
     suite = make_suite(["one-action/easy"], PROBES)

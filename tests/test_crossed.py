@@ -63,7 +63,7 @@ def test_intervals_of_success_cover_as_often_as_they_say(seeds, policy, instance
     assert 0.93 <= covered <= 0.97
 
 
-@pytest.mark.parametrize("seeds", [1, 3, 5])
+@pytest.mark.parametrize("seeds", [pytest.param(n, marks=pytest.mark.slow) for n in (1, 3)] + [5])
 def test_intervals_of_paired_gains_cover_as_often_as_they_say(seeds):
     """A gain on two tasks, instances shared by base and policy; one seed: the seed is given."""
     rng, hits = np.random.default_rng(8), []

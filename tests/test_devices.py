@@ -91,6 +91,7 @@ def test_parameters_are_split_where_they_do_not_fit(actor):
         Learner(actor, WINDOW, Algorithm(consolidates=True), split=True)
 
 
+@pytest.mark.slow
 def test_a_split_run_goes_on_from_its_checkpoint(actor, tmp_path):
     """On two devices in parts, and on one whole."""
     learner = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2, split=True)

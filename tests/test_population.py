@@ -82,7 +82,14 @@ def test_a_member_is_a_run_of_the_learner(learner, together):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-@pytest.mark.parametrize("sizes", [{"lanes": 2}, {"devices": 2}, {"lanes": 2, "devices": 2}])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param({"lanes": 2}, marks=pytest.mark.slow),
+        pytest.param({"devices": 2}, marks=pytest.mark.slow),
+        {"lanes": 2, "devices": 2},
+    ],
+)
 def test_lanes_and_devices_change_no_result(learner, together, sizes):
     if sizes.get("devices", 1) > len(jax.devices()):
         pytest.skip("needs two devices")
@@ -127,6 +134,7 @@ def test_members_that_share_devices_are_runs_of_their_learner(learner):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_members_may_start_from_parameters_of_their_own(learner):
     own = [learner.actor.policy.init(jax.random.key(seed)) for seed in range(2)]
     keys = np.asarray([0, 1])
