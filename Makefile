@@ -3,7 +3,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 # The first interpreter that is new enough and can make a virtual environment.
 CHECK := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
