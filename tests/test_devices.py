@@ -108,6 +108,7 @@ def test_a_split_run_goes_on_from_its_checkpoint(actor, tmp_path):
     assert {x.sharding.is_fully_replicated for x in jax.tree.leaves(back.params)} == {True}
 
 
+@pytest.mark.slow
 def test_one_device_can_do_the_work_of_two(actor, monkeypatch):
     """The same play and the same learning, but for the order of sums."""
     learner = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2)

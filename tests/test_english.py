@@ -46,6 +46,7 @@ def test_strangers_are_unknown_and_words_apart_are_tried_too():
     assert [both.decode(words) for words in as_words("go to", both)] == ["go_to", "go to"]
 
 
+@pytest.mark.slow
 def test_a_person_plays_in_prose_by_the_words_that_were_shown():
     """Repeats what the expert was shown to say; an article too much is not understood."""
     shown = watch("alfworld/easy+prose", "expert", 0, 0, 1024).splitlines()

@@ -89,7 +89,7 @@ def packed_rows(packing, context, words):
 
 
 @pytest.mark.parametrize("which", ["demonstrations", "played"])
-@pytest.mark.parametrize("context", [40, 48, 80])
+@pytest.mark.parametrize("context", [pytest.param(40, marks=pytest.mark.slow), 48, 80])
 def test_packed_rows_hold_every_episode_once_and_whole(which, context, request):
     trajectory = request.getfixturevalue(which)
     words = context // 2
