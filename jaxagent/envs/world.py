@@ -128,7 +128,7 @@ class World:
     def counsel(
         self, state: State, task: Int[Array, ""]
     ) -> tuple[None, tuple[Int[Array, " row"], Int[Array, "n row"], Bool[Array, " n"]]]:
-        """Both: they have much to compute in common."""
+        """The expert's command and the valid ones, which have much to compute in common."""
         return None, (self.advise(state, task)[1], *self.list_valid(state, task)[1])
 
     def fingerprint(self, state: State, task: Int[Array, ""]) -> tuple[None, UInt32[Array, ""]]:

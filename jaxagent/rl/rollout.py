@@ -150,10 +150,10 @@ def rollout(
         else:  # behind the last turn is one more, in which every row only reads
             rows = rows.replace(closing=rows.closing | (left == 0))
         rows, record = play_turn(player, params, rows, key, window, horizon)
-        if not window.whole:
-            return (rows, record.terminated | record.closing), record
-        rows = rows.replace(closing=jnp.zeros_like(rows.closing))
-        return (rows, record.terminated | record.truncated), record
+        if window.whole:  # nobody asks for the value behind a cut
+            rows = rows.replace(closing=jnp.zeros_like(rows.closing))
+        cut = record.truncated if window.whole else record.closing
+        return (rows, record.terminated | cut), record
 
     left = jnp.arange(window.turns, 0 if window.whole else -1, -1)
     keys = jax.random.split(key, len(left))

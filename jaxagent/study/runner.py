@@ -163,8 +163,9 @@ class Runner:
         advance = self.progress.start(f"{work.title}: evaluation", by.batches)
         self._ahead.wait(_measuring(work))
         played = by.play(params, advance)
-        base, turns = self._base_of(work.phase), self._turns(work)
         trained = work.phase.stages[-1].tasks if work.phase.stages else ()
+        base = self._base_of(work.phase) if trained else params
+        turns = self._turns(work)
         rows: list[dict[str, Any]] = []
         transcripts: dict[str, str] = {}
         attempts: dict[str, list[int]] = {}
