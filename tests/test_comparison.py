@@ -99,6 +99,14 @@ def test_a_comparison_shares_base_policies_and_goes_on(tmp_path):
         shutil.copy(tmp_path / name, tmp_path / "phases" / name)
     elsewhere = (tmp_path / "other", Told(), tmp_path / "phases")
     assert compare(plan, ["ppo"], *elsewhere) == rows and not (tmp_path / "other").exists()
+    half = {"base": 0.5}
+    begun = [dataclasses.replace(r, value=r.value * half.get(r.algorithm, 1)) for r in rows]
+    write_rows(tmp_path / "phases" / "algorithms.csv", begun, Row)
+    settings["algorithms"] = {}
+    (tmp_path / "phases" / "algorithms.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match="begins from other base policies than those in"):
+        compare(plan, ["ppo"], tmp_path, Told(), tmp_path / "phases")
+    assert read_rows(tmp_path / "phases" / "algorithms.csv", Row) == begun
     longer = dataclasses.replace(plan, seeds=3)
     with pytest.raises(ValueError, match="holds another plan's results"):
         compare(longer, ["ppo"], *elsewhere)

@@ -48,13 +48,17 @@ class Outcome(NamedTuple):
     misstep: Int8[Array, ""]
 
 
+_traced_once = partial(jax.jit, static_argnums=0, inline=True)
+"""For methods: a program takes what is inside as if it stood there, and it is kept for the next."""
+
+
 @dataclass(frozen=True, eq=False)
 class World:
     """One environment and the tasks of a suite, some of which are its own.
 
     All methods are for one row whose task is one of its own; `task` is the number in the suite.
     They are branches for `dispatch`: a state (or None) and a result. `chance` is what asides are
-    drawn by.
+    drawn by. They are traced once for all programs that call them.
 
     Attributes:
         environment: the environment.
@@ -68,6 +72,7 @@ class World:
     tasks: tuple[Task, ...]
     language: Language
 
+    @_traced_once
     def open(
         self, state: State, task: Int[Array, ""], chance: UInt32[Array, ""], key: jax.Array
     ) -> tuple[State, Message]:
@@ -79,6 +84,7 @@ class World:
         listed = (listing == _FIRST) | (listing == _EVERY_TURN)
         return state, self._message(state, task, chance, facts, listed, self.first_tokens)
 
+    @_traced_once
     def act(
         self,
         state: State,
@@ -89,6 +95,7 @@ class World:
         """Reads an action, carries it out and says what it did."""
         return self.obey(state, task, chance, self.language.read(tokens, self._voice(task)))
 
+    @_traced_once
     def obey(
         self,
         state: State,
@@ -107,6 +114,7 @@ class World:
         ended = (move.reward, move.terminated, move.success)
         return move.state, Outcome(message, *ended, invalid, misstep)
 
+    @_traced_once
     def move(
         self, state: State, task: Int[Array, ""], command: Int[Array, " row"]
     ) -> tuple[State, tuple[jax.Array, ...]]:
@@ -114,10 +122,12 @@ class World:
         move = self._transition(state, task, command)
         return move.state, (self._wide(move.facts), move.reward, move.terminated, move.success)
 
+    @_traced_once
     def advise(self, state: State, task: Int[Array, ""]) -> tuple[None, Int[Array, " row"]]:
         """The expert's command."""
         return None, self._wide(self.environment.expert(state, self._params(task)))
 
+    @_traced_once
     def list_valid(
         self, state: State, task: Int[Array, ""]
     ) -> tuple[None, tuple[Int[Array, "n row"], Bool[Array, " n"]]]:
@@ -125,12 +135,14 @@ class World:
         commands, mask = self.environment.valid_commands(state, self._params(task))
         return None, (self._wide(commands), mask)
 
+    @_traced_once
     def counsel(
         self, state: State, task: Int[Array, ""]
     ) -> tuple[None, tuple[Int[Array, " row"], Int[Array, "n row"], Bool[Array, " n"]]]:
         """The expert's command and the valid ones, which have much to compute in common."""
         return None, (self.advise(state, task)[1], *self.list_valid(state, task)[1])
 
+    @_traced_once
     def fingerprint(self, state: State, task: Int[Array, ""]) -> tuple[None, UInt32[Array, ""]]:
         """Hash of the state."""
         del task
@@ -138,11 +150,7 @@ class World:
 
     def blank_state(self) -> State:
         """A state of zeros, for rows that play in another world."""
-        shapes = jax.eval_shape(
-            lambda key: self.environment.reset(key, self._params(jnp.int32(0)))[0],
-            jax.random.key(0),
-        )
-        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self._state_shapes)
 
     @cached_property
     def first_tokens(self) -> int:
@@ -153,6 +161,13 @@ class World:
     def step_tokens(self) -> int:
         """Length of the longest message behind an action."""
         return self._longest_message(first=False)
+
+    @cached_property
+    def _state_shapes(self) -> Any:
+        return jax.eval_shape(
+            lambda key: self.environment.reset(key, self._params(jnp.int32(0)))[0],
+            jax.random.key(0),
+        )
 
     @cached_property
     def _own(self) -> tuple[Task, ...]:

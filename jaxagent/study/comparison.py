@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,8 @@ def compare(
 
     Raises:
         ValueError: an algorithm is not known or cannot be used with the plan, or an arm has more
-            than one stage.
+            than one stage; or (once what was played is kept in `folder`) the rows in `results`
+            are of other base policies.
     """
     names = list(algorithms) or list(ALGORITHMS)
     plans = {name: plan_for(plan, name) for name in names}
@@ -93,9 +94,15 @@ def compare(
             progress.note(f"{name}: finished before")
             continue
         Runner(each, folder / name, progress, folder / "phases").run()
-        measured = table.read(folder / name / "results.csv")
-        rows = [row for row in rows if row.algorithm != name]
-        rows += _rows(name, each, measured, with_base=not rows)
+        measured = _rows(name, each, table.read(folder / name / "results.csv"))
+        base = [row for row in measured if row.algorithm == BASE]
+        others = [row for row in rows if row.algorithm != name]
+        if others and _numbers(base) != _numbers(r for r in others if r.algorithm == BASE):
+            raise ValueError(
+                f"{results / 'algorithms.csv'} begins from other base policies than those in "
+                f"{folder / 'phases'}; choose another folder for the results"
+            )
+        rows = [*others, *(row for row in measured if not others or row.algorithm != BASE)]
         settings["algorithms"][name] = _settings(each)
         table.write_rows(results / "algorithms.csv", rows, Row)
         write_json(results / "algorithms.json", settings)
@@ -156,8 +163,12 @@ def _cell(runs: np.ndarray) -> str:
     return f"{100 * float(pooled(runs)):.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _rows(name: str, plan: StudyPlan, measured: Sequence[table.Row], with_base: bool) -> list[Row]:
-    """What the runs came to on the tasks that they trained on."""
+def _numbers(rows: Iterable[Row]) -> dict[tuple[str, int, str], float]:
+    return {(row.task, row.seed, row.metric): row.value for row in rows}
+
+
+def _rows(name: str, plan: StudyPlan, measured: Sequence[table.Row]) -> list[Row]:
+    """What the runs and their base policies came to on the tasks that were trained on."""
     device = f"{jax.devices()[0].device_kind} x{len(jax.devices())}"
     found = []
     for row in measured:
@@ -165,7 +176,7 @@ def _rows(name: str, plan: StudyPlan, measured: Sequence[table.Row], with_base: 
             continue
         own = {stage.label for (stage,) in plan.stages if row.task in stage.tasks}
         trained = row.phase in own
-        if trained or (with_base and row.phase == BASE and own):
+        if trained or (row.phase == BASE and own):
             found.append(
                 Row(
                     algorithm=name if trained else BASE,
