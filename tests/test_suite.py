@@ -317,6 +317,17 @@ def test_a_suite_plays_like_its_environments(seed):
         assert (rows[n, : len(mask), valid.shape[1] :] == NONE).all()
 
 
+def test_counsel_is_the_experts_command_and_the_valid_ones():
+    suite = suite_of(*MIXED)
+    keys = jax.random.split(jax.random.key(7), len(suite))
+    instances, _ = batched(suite, "reset")(keys, jnp.arange(len(suite)))
+    expert, commands, mask = batched(suite, "counsel")(instances)
+    np.testing.assert_array_equal(expert, batched(suite, "expert")(instances))
+    np.testing.assert_array_equal(commands, batched(suite, "valid_commands")(instances)[0])
+    np.testing.assert_array_equal(mask, batched(suite, "valid_commands")(instances)[1])
+    assert mask.any(1).all()
+
+
 def test_an_action_is_read_in_the_words_of_its_task():
     suite = suite_of(*MIXED)
     tasks = jnp.arange(len(suite))
