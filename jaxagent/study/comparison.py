@@ -102,7 +102,8 @@ def compare(
                 f"{results / 'algorithms.csv'} begins from other base policies than those in "
                 f"{folder / 'phases'}; choose another folder for the results"
             )
-        rows = [*others, *(row for row in measured if not others or row.algorithm != BASE)]
+        own = [row for row in measured if row.algorithm == name]
+        rows = [*others, *own] if others else measured
         settings["algorithms"][name] = _settings(each)
         table.write_rows(results / "algorithms.csv", rows, Row)
         write_json(results / "algorithms.json", settings)
