@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from jaxagent.envs import SPLITS
-from jaxagent.envs.chance import integers, ordering
+from jaxagent.envs.chance import integers
+from jaxagent.envs.order import ordering
 from jaxagent.envs.textcraft import TextCraft, minecraft, procedural
 from jaxagent.envs.textcraft.plans import all_plans, depth_of
 from jaxagent.envs.textcraft.recipes import (

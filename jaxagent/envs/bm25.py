@@ -93,10 +93,13 @@ def average_idf(
         mask: which documents there are.
         words: all words are below; those from it on do not count.
     """
-    again = [jnp.any(docs[:, :n] == docs[:, n : n + 1], axis=1) for n in range(docs.shape[1])]
-    counted = (docs >= 0) & mask[:, None] & ~jnp.stack(again, axis=1)
-    frequency = jnp.zeros(words, jnp.int32)
-    frequency = frequency.at[jnp.where(counted, docs, words)].add(1, mode="drop")
+    columns, counted = list(docs.T), []
+    for n, column in enumerate(columns):
+        is_first = mask & (column >= 0)
+        for before in columns[:n]:
+            is_first &= column != before
+        counted.append(jnp.where(is_first, column, words))
+    frequency = jnp.zeros(words, jnp.int32).at[jnp.concatenate(counted)].add(1, mode="drop")
     # Few frequencies are possible, so that few logarithms have to be taken.
     weights = _idf(jnp.arange(len(docs) + 1), jnp.sum(mask))
     total = jnp.sum(jnp.where(frequency > 0, weights[frequency], 0))

@@ -49,7 +49,8 @@ from jaxagent.envs.alfworld.state import (
     WANTED,
     State,
 )
-from jaxagent.envs.chance import blocks, integers, ordering
+from jaxagent.envs.chance import blocks, integers
+from jaxagent.envs.order import ordering
 
 CROWD = 6
 """Most things in one receptacle at first."""

@@ -6,12 +6,10 @@ levels in spirit, not number by number: see docs/babyai.md.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxagent.envs.babyai.assignment import (
@@ -21,6 +19,7 @@ from jaxagent.envs.babyai.assignment import (
     assignment_noise,
     navigations,
 )
+from jaxagent.envs.babyai.board import Board, cell_board, pack, unpack
 from jaxagent.envs.babyai.holdout import IS_HELD_OUT, NAMES, held_out, name_of
 from jaxagent.envs.babyai.layout import DOORS, LAYOUT_NOISE, Layout, draw_layout, inside_room
 from jaxagent.envs.babyai.params import ANY, Params
@@ -38,20 +37,22 @@ from jaxagent.envs.babyai.state import (
     State,
     fresh_progress,
 )
+from jaxagent.envs.chance import blocks
+from jaxagent.envs.order import ordering
 
 
 def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[State, Clause]:
     """An instance on a grid of side `size` with `objects` rows of objects, and its clauses."""
     noise = _draw_noise(key, objects)
     layout = draw_layout(noise.layout, params, size)
-    doors = _door_grid(layout, size)
-    cell, direction = place_agent(noise.agent, layout.room == layout.start, doors)
+    floor, doors = pack(layout.floor, jnp.uint32), _door_board(layout, size)
+    cell, direction = place_agent(noise.agent, _room_board(layout, layout.start), doors)
     agent = Agent(cell.astype(jnp.int8), direction.astype(jnp.int8), jnp.int8(-1))
     door_color, door_state = _draw_doors(noise.doors, params, layout)
     lock_color = jnp.max(jnp.where(layout.locked, door_color, -1))
     kind, color = _draw_objects(noise.names, params, lock_color, objects - DOORS)
-    requests = _requests(noise.requests, params, layout, lock_color, objects - DOORS)
-    cells, found = place_objects(noise.cells, requests, layout.floor, doors, cell)
+    requests = _requests(noise.requests, params, layout, floor, lock_color, objects - DOORS)
+    cells, found = place_objects(noise.cells, requests, floor, doors, cell)
     first = jnp.arange(objects - DOORS) == 2
     agent = agent.replace(carries=jnp.where(params.carrying, jnp.int8(DOORS + 2), jnp.int8(-1)))
     cells = jnp.where((params.carrying & first)[:, None], NOWHERE, cells)
@@ -73,7 +74,7 @@ def generate(key: jax.Array, params: Params, size: int, objects: int) -> tuple[S
     ways = navigations(mission.kind)
     limit = ways * params.room**2 * params.rows * params.cols
     state = State(
-        walls=~(layout.floor | doors),
+        walls=~unpack(floor | doors),
         content=jnp.full(objects, -1, jnp.int8),
         recorded=things.position,
         mission=mission,
@@ -107,10 +108,7 @@ def _draw_noise(key: jax.Array, objects: int) -> _Noise:
         "cells": (count,),
         "mission": (CLAUSES + 1, assignment_noise(objects)),
     }
-    lengths = [math.prod(shape) for shape in shapes.values()]
-    parts = jnp.split(jax.random.uniform(key, (sum(lengths),)), np.cumsum(lengths)[:-1])
-    names = zip(shapes.items(), parts, strict=True)
-    return _Noise(**{name: part.reshape(shape) for (name, shape), part in names})
+    return _Noise(**dict(zip(shapes, blocks(key, *shapes.values()), strict=True)))
 
 
 def _join(doors: jax.Array, others: jax.Array) -> jax.Array:
@@ -122,18 +120,21 @@ def _places(layout: Layout, cells: jax.Array, found: jax.Array) -> tuple[jax.Arr
     return doors, jnp.where(found[:, None], cells, NOWHERE)
 
 
-def _door_grid(layout: Layout, size: int) -> jax.Array:
-    """bool[S, S]: the cells with doors."""
-    cells = jnp.arange(size)
-    rows = cells[None, :] == layout.place[:, 1:]
-    columns = (cells[None, :] == layout.place[:, :1]) & layout.there[:, None]
-    return jnp.any(rows[:, :, None] & columns[:, None, :], axis=0)
+def _door_board(layout: Layout, size: int) -> Board:
+    """The cells with doors."""
+    marked = jax.vmap(lambda cell: cell_board(cell, size))(layout.place)
+    return jax.lax.reduce_or(jnp.where(layout.there[:, None], marked, jnp.uint32(0)), (0,))
+
+
+def _room_board(layout: Layout, room: Int[Array, ""]) -> Board:
+    """The cells of a room; the walls of all are "room" -1."""
+    return pack(layout.room == room, jnp.uint32)
 
 
 def _draw_doors(noise: jax.Array, params: Params, layout: Layout) -> tuple[jax.Array, jax.Array]:
     """Colours and states of the doors."""
     color = (noise[0] * len(COLORS)).astype(jnp.int32)
-    shuffled = jnp.argsort(noise[0, : len(COLORS)])
+    shuffled = ordering(noise[0, : len(COLORS)])
     place = jnp.cumsum(layout.there) - 1
     color = jnp.where(params.unlike_doors, shuffled[place % len(COLORS)], color)
     color = jnp.where(params.door_color == ANY, color, params.door_color)
@@ -166,11 +167,16 @@ def _order_of_names(noise: Float[Array, "names"], params: Params) -> Int[Array, 
     """All names in random order; the first is the first object's, one that its split is about."""
     fits = (params.split == 1) == jnp.asarray(IS_HELD_OUT[:NAMES])
     first = jnp.argmin(jnp.where(fits, noise, 1.0))
-    return jnp.argsort(jnp.where(jnp.arange(NAMES) == first, -1.0, noise))
+    return ordering(jnp.where(jnp.arange(NAMES) == first, -1.0, noise))
 
 
 def _requests(
-    noise: jax.Array, params: Params, layout: Layout, lock_color: jax.Array, count: int
+    noise: jax.Array,
+    params: Params,
+    layout: Layout,
+    floor: Board,
+    lock_color: jax.Array,
+    count: int,
 ) -> Request:
     """Which objects are to be put where."""
     index = jnp.arange(count)
@@ -179,12 +185,12 @@ def _requests(
     blocks = noise[1] < params.blocked
     wanted = (index >= 2) & (index < number + 2)
     wanted |= ((index == 0) & (lock_color >= 0)) | ((index == 1) & blocks)
-    near = layout.floor & (~params.near | (layout.room == layout.start))
-    region = jnp.broadcast_to(near, (count, *near.shape))
+    near = jnp.where(params.near, _room_board(layout, layout.start), floor)
+    closed = _room_board(layout, layout.closed_room)
     open_only = (index <= 1) | ((index == 2) & ~params.unlocking)
-    region = region & (~open_only[:, None, None] | (layout.room != layout.closed_room))
+    region = jnp.where(open_only[:, None], near & ~closed, near)
     hidden = params.behind & (index == 2)
-    region = jnp.where(hidden[:, None, None], layout.room == layout.closed_room, region)
+    region = jnp.where(hidden[:, None], closed, region)
     placed = (params.first_room != ANY) & (index == 2)
-    region = jnp.where(placed[:, None, None], layout.room == params.first_room, region)
-    return Request(wanted, region, index == 1)
+    first_room = _room_board(layout, params.first_room)
+    return Request(wanted, jnp.where(placed[:, None], first_room, region), index == 1)

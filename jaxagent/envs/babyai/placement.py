@@ -21,35 +21,31 @@ from jaxagent.envs.babyai.board import (
     draw_cell,
     exactly_one,
     neighbours,
-    pack,
 )
-
-Grid = Bool[Array, "size size"]
 
 
 class Request(NamedTuple):
     """What to put, for one object: whether at all, in which cells, and whether it may block."""
 
     wanted: Bool[Array, ""]
-    region: Grid
+    region: Board
     blocking: Bool[Array, ""]
 
 
 def place_agent(
-    noise: Float[Array, "5"], region: Grid, doors: Grid
+    noise: Float[Array, "5"], region: Board, doors: Board
 ) -> tuple[Int[Array, "2"], Int[Array, ""]]:
     """A cell of `region`, and a direction in which no door is right in front."""
-    cell = draw_cell(noise[4], pack(region, jnp.uint32))
-    marked = jnp.stack(around(pack(doors, jnp.uint32))[::2])
-    clear = jnp.all(marked & cell_board(cell, region.shape[0]) == 0, axis=1)
+    cell = draw_cell(noise[4], region)
+    clear = jnp.all(jnp.stack(around(doors)[::2]) & cell_board(cell, len(region)) == 0, axis=1)
     return cell, jnp.argmax(jnp.where(clear, noise[:4], -1.0))
 
 
 def place_objects(
     noise: Float[Array, "objects"],
     requests: Request,
-    floor: Grid,
-    doors: Grid,
+    floor: Board,
+    doors: Board,
     agent: Int[Array, "2"],
 ) -> tuple[Int[Array, "objects 2"], Bool[Array, "objects"]]:
     """Puts the objects one after the other; their cells, and which of them found one.
@@ -61,21 +57,19 @@ def place_objects(
         doors: cells with a door.
         agent: the agent's cell; nothing is put there or right beside it.
     """
-    size = floor.shape[0]
-    inside, door = pack(floor, jnp.uint32), pack(doors, jnp.uint32)
+    size = len(floor)
     here = cell_board(agent, size)
-    allowed = inside & ~(here | neighbours(here))
+    allowed = floor & ~(here | neighbours(here))
 
-    def put(taken: Board, step: tuple[Request, Board, jax.Array]) -> tuple[Board, tuple]:
-        request, region, noise = step
-        ways = leaves_ways(taken, (inside | door) & ~taken)
-        harmless = jnp.where(request.blocking, neighbours(door), ways)
-        choice = jnp.where(request.wanted, allowed & ~taken & region & harmless, 0)
+    def put(taken: Board, step: tuple[Request, jax.Array]) -> tuple[Board, tuple]:
+        request, noise = step
+        ways = leaves_ways(taken, (floor | doors) & ~taken)
+        harmless = jnp.where(request.blocking, neighbours(doors), ways)
+        choice = jnp.where(request.wanted, allowed & ~taken & request.region & harmless, 0)
         cell, found = draw_cell(noise, choice), jnp.any(choice > 0)
         return taken | jnp.where(found, cell_board(cell, size), 0), (cell, found)
 
-    steps = (requests, pack(requests.region, jnp.uint32), noise)
-    return jax.lax.scan(put, jnp.zeros_like(inside), steps)[1]
+    return jax.lax.scan(put, jnp.zeros_like(floor), (requests, noise))[1]
 
 
 def leaves_ways(taken: Board, passable: Board) -> Board:

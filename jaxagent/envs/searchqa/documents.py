@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxagent.envs.chance import integers, ordering, ranks
+from jaxagent.envs.chance import integers
+from jaxagent.envs.order import ordering, ranks
 from jaxagent.envs.searchqa.graph import Graph, led_to, redrawn
 from jaxagent.envs.searchqa.ontology import ENTITIES, PEOPLE, RELATION_OF, SLOTS
 from jaxagent.envs.searchqa.question import Way, needed

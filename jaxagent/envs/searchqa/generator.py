@@ -37,7 +37,7 @@ def generate(key: Array, params: SearchParams, source: str) -> State:
     pages = documents.write_documents(writing, told, way, params)
     return State(
         documents=pages,
-        average=average_idf(bags(pages), pages.title[:, 0] >= 0, len(SCHEMA.concepts)),
+        average=average_idf(bags(pages)[:, 2:], pages.title[:, 0] >= 0, len(SCHEMA.concepts)),
         question=question.put_question(way, told),
         path=way.subjects.astype(jnp.int8),
         content=question.content_of(way, told),

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32
 
-from jaxagent.envs.chance import integers, ranks
+from jaxagent.envs.chance import integers
+from jaxagent.envs.order import ranks
 from jaxagent.envs.searchqa.names import FIRST_WORDS, SECOND_WORDS
 from jaxagent.envs.searchqa.ontology import (
     ENTITIES,
@@ -121,8 +122,9 @@ def _shared(words: Int[Array, "entities"], shared: Array) -> Int[Array, "entitie
 def led_to(entity: Int[Array, "*n"], slot: Int[Array, "*n"], draw: Int[Array, "*n"]) -> Array:
     """int32: the thing that a relation of an entity leads to; see `CHOICES`."""
     base, own = jnp.asarray(TARGET_BASE)[entity, slot], jnp.asarray(IS_OWN)[entity, slot]
-    skipped = jnp.where(own, entity - base + _APART, 0)
-    return base + (draw + skipped) % jnp.asarray(TARGET_SIZE)[entity, slot]
+    size = jnp.asarray(TARGET_SIZE)[entity, slot]
+    place = draw + jnp.where(own, entity - base + _APART, 0)
+    return base + jnp.where(place < size, place, place - size)
 
 
 def redrawn(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int8, Int16
 
-from jaxagent.envs.chance import inverse, ordering
+from jaxagent.envs.order import inverse, ordering, repeated
 from jaxagent.envs.textcraft.recipes import BASES, HOLDINGS, NEEDED
 from jaxagent.envs.textcraft.rules import empty_handed
 from jaxagent.envs.textcraft.state import Source, State
@@ -51,11 +51,10 @@ def base_items(source: Source, book: Any) -> tuple[Int16[Array, "bases"], Int8[A
     """The first base items of a book, ascending, and the most that a recipe asks of each."""
     recipes = source.shown(book)
     things, counts = recipes.ingredients.reshape(-1), recipes.counts.reshape(-1)
-    same = things[:, None] == things
-    first = source.are_base(book, things) & ~jnp.any(jnp.tril(same, k=-1), axis=1)
-    most = jnp.max(jnp.where(same, counts, 0), axis=1)
+    first = source.are_base(book, things) & ~repeated(things)
     at = first & (jnp.cumsum(first) - 1 == jnp.arange(BASES)[:, None])
     items = jnp.max(jnp.where(at, things, -1), axis=1)
-    amounts = jnp.max(jnp.where(at, most, 0), axis=1)
+    asked = (things == items[:, None]) & (items >= 0)[:, None]
+    amounts = jnp.max(jnp.where(asked, counts, 0), axis=1)
     places = ordering(jnp.where(items < 0, jnp.iinfo(jnp.int16).max, items))
     return items[places].astype(jnp.int16), amounts[places].astype(jnp.int8)

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
-from jaxagent.envs.chance import blocks, choose, integers, ordering
+from jaxagent.envs.chance import blocks, choose, integers
+from jaxagent.envs.order import ordering
 from jaxagent.envs.textcraft.recipes import BASES, LISTED_MEMBERS, NEEDED, SHOWN, Recipes
 
 _CHAIN, _EXTRAS, _DISTRACTORS = 4, NEEDED - 4, SHOWN - NEEDED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Int16, Int32
 
-from jaxagent.envs.chance import ordering
+from jaxagent.envs.order import ordering, repeated
 from jaxagent.envs.textcraft.recipes import LISTED_HOLDINGS, LISTED_MEMBERS, Recipes
 from jaxagent.envs.textcraft.rules import Outcome
 from jaxagent.envs.textcraft.state import State
@@ -59,7 +59,7 @@ def member_rows(
 ) -> Int32[Array, "members row"]:
     """`MEMBER` for what is made of the groups needed, by item, at most `LISTED_MEMBERS`."""
     needed = jnp.any(groups[:, None] == recipes.ingredients.reshape(-1), axis=1) & (groups >= 0)
-    again = jnp.any(jnp.tril(recipes.output[:, None] == recipes.output, k=-1), axis=1)
+    again = repeated(recipes.output)
     items = jnp.where(needed & ~again, recipes.output, jnp.iinfo(jnp.int16).max)
     chosen = ordering(items)[:LISTED_MEMBERS]
     first = schema.first_of("item")

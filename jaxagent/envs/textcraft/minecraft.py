@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16, Int32
 
-from jaxagent.envs.chance import blocks, integers, ordering
+from jaxagent.envs.chance import blocks, integers
+from jaxagent.envs.order import ordering, repeated
 from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
 from jaxagent.envs.textcraft.recipes import (
@@ -168,8 +169,7 @@ def _draw_distractors(
     short = jnp.asarray(_tables().distractors)
     strangers = short[integers(strangers, 0, len(short))]
     drawn = jnp.concatenate([_kin(kin, needed), strangers])
-    earlier = jnp.tril(drawn[:, None] == drawn, k=-1)
-    fresh = (drawn != ABSENT) & ~jnp.any(earlier, axis=1)
+    fresh = (drawn != ABSENT) & ~repeated(drawn)
     fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)
     fresh &= (params.split == 1) | ~jnp.asarray(_of_unseen())[drawn]
     rank = jnp.cumsum(fresh) - 1

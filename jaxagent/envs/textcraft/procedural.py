@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int16
 
-from jaxagent.envs.chance import blocks, integers, ordering
+from jaxagent.envs.chance import blocks, integers
+from jaxagent.envs.order import ordering
 from jaxagent.envs.textcraft.assemble import assemble
 from jaxagent.envs.textcraft.generator import SLOTS, Draft, ProceduralParams, draft, only
 from jaxagent.envs.textcraft.recipes import BASES, GROUPS, ITEMS, SHOWN, Recipes

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16
 
-from jaxagent.envs.chance import integers, ordering
+from jaxagent.envs.chance import integers
+from jaxagent.envs.order import ordering
 from jaxagent.envs.textcraft.recipes import ITEMS
 
 CLASSES = 26

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Int32
 
-from jaxagent.envs.chance import ordering
+from jaxagent.envs.order import ordering
 from jaxagent.envs.webshop.reward import fulfils
 from jaxagent.envs.webshop.state import (
     ATTRIBUTE,

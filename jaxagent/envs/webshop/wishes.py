@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
-from jaxagent.envs.chance import choose, integers, ordering
+from jaxagent.envs.chance import choose, integers
+from jaxagent.envs.order import ordering
 from jaxagent.envs.webshop.goods import AXES
 from jaxagent.envs.webshop.reward import axes
 from jaxagent.envs.webshop.state import (
