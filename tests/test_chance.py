@@ -1,4 +1,4 @@
-"""Noise is that of `jax.random`, and what is made of it sorts as NumPy does."""
+"""Noise is that of `jax.random`, and small arrays are put in the order of NumPy's sort."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxagent.envs.chance import blocks
-from jaxagent.envs.order import inverse, ordering, ranks
+from jaxagent.envs.order import inverse, ordering, ranks, repeated
 from jaxagent.envs.threefry import uniform
 
 
@@ -31,11 +31,22 @@ def test_blocks_are_one_draw_cut_in_pieces():
 
 
 @pytest.mark.parametrize("size", [1, 5, 32, 33, 65])
-def test_order_is_that_of_a_stable_sort(size):
-    keys = jnp.asarray(np.random.default_rng(size).integers(0, size, (20, size)) / 4 - 2)
-    expected = np.argsort(keys, axis=1, kind="stable")
-    np.testing.assert_array_equal(jax.vmap(ordering)(keys), expected)
-    np.testing.assert_array_equal(jax.vmap(ranks)(keys), np.argsort(expected, axis=1))
-    first = jax.vmap(lambda row: ordering(row, (size + 1) // 2))(keys)
-    np.testing.assert_array_equal(first, expected[:, : (size + 1) // 2])
-    np.testing.assert_array_equal(jax.vmap(inverse)(expected), np.argsort(expected, axis=1))
+@pytest.mark.parametrize("kind", [float, int, bool])
+def test_order_is_that_of_a_stable_sort(size, kind):
+    drawn = np.random.default_rng(size).integers(0, size, (size, 20)) - size // 2
+    keys = (drawn / 4 if kind is float else drawn).astype(kind)
+    expected = np.argsort(keys, axis=0, kind="stable")
+    few = (size + 1) // 2
+    _assert_along_columns(ordering, keys, expected)
+    _assert_along_columns(ranks, keys, np.argsort(expected, axis=0))
+    _assert_along_columns(inverse, expected, np.argsort(expected, axis=0))
+    _assert_along_columns(lambda column: ordering(column, few), keys, expected[:few])
+    again = [[keys[i, j] in keys[:i, j] for j in range(20)] for i in range(size)]
+    _assert_along_columns(repeated, keys, again)
+
+
+def _assert_along_columns(function, keys, expected):
+    """For all columns at once, and for each by itself."""
+    keys = jnp.asarray(keys)
+    np.testing.assert_array_equal(function(keys), expected)
+    np.testing.assert_array_equal(jax.vmap(function, 1, 1)(keys), expected)

@@ -1,4 +1,7 @@
-"""Small arrays put in order by counting: n * n comparisons, and no sort."""
+"""Small arrays put in order by counting: n * n comparisons, and no sort.
+
+All functions go along the first axis, the columns each by themselves.
+"""
 
 from __future__ import annotations
 
@@ -12,42 +15,54 @@ _TOGETHER = 32
 """Of more numbers than this XLA makes an array on a CPU before it adds them up."""
 
 
-def ordering(keys: Shaped[Array, " n"], number: int | None = None) -> Int[Array, " number"]:
-    """int32: the indices that sort `keys`, equal ones in their order; the first `number` of them."""
+def ordering(
+    keys: Shaped[Array, "n *columns"], number: int | None = None
+) -> Int[Array, "number *columns"]:
+    """int32: the first `number` of the indices that sort `keys`, equal ones in their order."""
     return inverse(ranks(keys), number)
 
 
-def ranks(keys: Shaped[Array, " n"]) -> Int[Array, " n"]:
+def ranks(keys: Shaped[Array, "n *columns"]) -> Int[Array, "n *columns"]:
     """int32: the place of every key among the sorted ones; of random keys, a permutation."""
     if keys.dtype == bool:
-        true = jnp.cumsum(keys, dtype=jnp.int32)
-        places = jnp.arange(len(keys))
-        return jnp.where(keys, len(keys) - 1 - true[-1] + true, places - true)
-    total = jnp.zeros(len(keys), jnp.int32)
+        true = jnp.cumsum(keys, axis=0, dtype=jnp.int32)
+        behind = len(keys) - 1 - true[-1] + true
+        return jnp.where(keys, behind, _along(np.arange(len(keys)), keys) - true)
+    total = jnp.zeros(keys.shape, jnp.int32)
     for others, is_earlier in _others(keys):
         before = jnp.where(is_earlier, others <= keys, others < keys)
         total += jnp.sum(before, axis=0, dtype=jnp.int32)
     return total
 
 
-def inverse(permutation: Int[Array, " n"], number: int | None = None) -> Int[Array, " number"]:
+def inverse(
+    permutation: Int[Array, "n *columns"], number: int | None = None
+) -> Int[Array, "number *columns"]:
     """int32: where in the permutation every index stands; of the first `number` indices."""
-    places = jnp.arange(len(permutation))
-    found = jnp.zeros_like(places).at[permutation]
-    return found.set(places, mode="promise_in_bounds", unique_indices=True)[:number]
+    places = np.arange(len(permutation), dtype=np.int32)
+    if permutation.ndim == 1:
+        found = jnp.zeros_like(permutation).at[permutation]
+        return found.set(places, mode="promise_in_bounds", unique_indices=True)[:number]
+    is_here = permutation[:, None] == _along(places[:number], permutation)
+    return jnp.sum(jnp.where(is_here, _along(places[:, None], permutation), 0), axis=0)
 
 
-def repeated(keys: Shaped[Array, " n"]) -> Bool[Array, " n"]:
+def repeated(keys: Shaped[Array, "n *columns"]) -> Bool[Array, "n *columns"]:
     """Which keys equal one before them."""
-    again = jnp.zeros(len(keys), bool)
+    again = jnp.zeros(keys.shape, bool)
     for others, is_earlier in _others(keys):
         again |= jnp.any((others == keys) & is_earlier, axis=0)
     return again
 
 
-def _others(keys: Shaped[Array, " n"]) -> Iterator[tuple[Shaped[Array, "m 1"], Bool[Array, "m n"]]]:
-    """All keys as columns, some at a time, and whether they stand before each of the keys."""
+def _others(keys: Shaped[Array, "n *columns"]) -> Iterator[tuple[Array, Array]]:
+    """All keys [m, 1, *columns], some at a time, and which stand before which: bool[m, n, …]."""
     places = np.arange(len(keys))
     for start in range(0, len(keys), _TOGETHER):
         some = slice(start, start + _TOGETHER)
-        yield keys[some, None], jnp.asarray(places[some, None] < places)
+        yield keys[some, None], _along(places[some, None] < places, keys)
+
+
+def _along(values: np.ndarray, keys: Shaped[Array, "n *columns"]) -> Array:
+    """Values for the leading axes, to be broadcast against the columns of `keys`."""
+    return jnp.asarray(values).reshape(*values.shape, *[1] * (keys.ndim - 1))

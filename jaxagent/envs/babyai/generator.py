@@ -126,7 +126,7 @@ def _door_board(layout: Layout, size: int) -> Board:
     return jax.lax.reduce_or(jnp.where(layout.there[:, None], marked, jnp.uint32(0)), (0,))
 
 
-def _room_board(layout: Layout, room: Int[Array, ""]) -> Board:
+def _room_board(layout: Layout, room: jax.typing.ArrayLike) -> Board:
     """The cells of a room; the walls of all are "room" -1."""
     return pack(layout.room == room, jnp.uint32)
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int8, Int32
 from jaxagent.envs.chance import blocks
 from jaxagent.envs.maze import double_t
 from jaxagent.envs.maze.state import FAR, ROOMS, SIZE, State
+from jaxagent.envs.order import inverse, ranks
 
 _COUNT = ROOMS * ROOMS
 _ROUNDS = 6
@@ -76,19 +77,19 @@ def spanning_tree(
     """The passages of least weight that connect all rooms, by Borůvka's algorithm (1926).
 
     Args:
-        weights: distinct numbers.
+        weights: numbers; of equal ones the first counts as the least.
         possible: passages that may be used; they connect all rooms that have any.
     """
+    places = ranks(weights)
+    cheapest = inverse(places)
 
     def join(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         label, chosen = carry
         ends = label[_ENDS]
-        leaving = (ends[0] != ends[1]) & possible
-        mine = (ends[:, None] == jnp.arange(_COUNT)[:, None]) & leaving
-        costs = jnp.where(mine[0] | mine[1], weights, jnp.inf)
-        best = jnp.argmin(costs, axis=1)
-        moves = jnp.isfinite(jnp.min(costs, axis=1))
-        chosen |= jnp.any(moves[:, None] & (best[:, None] == jnp.arange(len(weights))), axis=0)
+        costs = jnp.where((ends[0] != ends[1]) & possible, places, len(weights))
+        least = jnp.full(_COUNT, len(weights)).at[ends].min(costs)
+        moves, best = least < len(weights), cheapest[least]
+        chosen = chosen.at[best].max(moves)
         own = jnp.arange(_COUNT)
         other = jnp.where(moves, ends[0, best] + ends[1, best] - own, own)
         # Two components that chose one passage would lead to each other for ever.

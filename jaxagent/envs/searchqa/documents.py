@@ -61,7 +61,7 @@ def _choose_slots(
     is_asked = jnp.any(relations[..., None] == way.relations, axis=-1) & (relations >= 0)
     is_similar = is_asked & (noise[:, :1] < params.similar)
     keys = noise[:, 2:] - _FIRST * is_similar - 2 * _FIRST * need + _FIRST * (relations < 0)
-    slots = jax.vmap(lambda row: ordering(row, STATEMENTS))(keys)
+    slots = ordering(keys.T, STATEMENTS).T
     number = integers(noise[:, 1], params.least_statements, params.most_statements + 1)
     is_own = jnp.take_along_axis(relations, slots, axis=1) >= 0
     return jnp.where(is_own & (jnp.arange(STATEMENTS) < number[:, None]), slots, -1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32
@@ -111,7 +110,7 @@ def draw_graph(
 def _shuffled_by_kind(noise: Float[Array, "entities n"]) -> Int[Array, "entities n"]:
     """Permutations of the things of every kind, each from 0."""
     kinds = jnp.split(noise, np.cumsum(list(KINDS.values()))[:-1])
-    return jnp.concatenate([jax.vmap(ranks, 1, 1)(kind) for kind in kinds])
+    return jnp.concatenate([ranks(kind) for kind in kinds])
 
 
 def _shared(words: Int[Array, "entities"], shared: Array) -> Int[Array, "entities"]:

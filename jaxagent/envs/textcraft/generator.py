@@ -240,7 +240,7 @@ def _draw_family(
 
 def _shuffle_slots(noise: Float[Array, "shown slots"], recipes: Recipes) -> Recipes:
     """The ingredients of every recipe in random order, without gaps."""
-    order = jax.vmap(ordering)(noise + (recipes.ingredients < 0))
+    order = ordering((noise + (recipes.ingredients < 0)).T).T
     return recipes.replace(
         ingredients=jnp.take_along_axis(recipes.ingredients, order, axis=-1),
         counts=jnp.take_along_axis(recipes.counts, order, axis=-1),
