@@ -13,7 +13,7 @@ import pytest
 
 from jaxagent import models
 from jaxagent.models import ModelConfig, Policy, attention
-from jaxagent.models.attention import rotary_angles, rotate
+from jaxagent.models.attention import rotate, rotations
 
 VOCABULARY = 37
 SHAPES = {
@@ -255,8 +255,8 @@ def test_rotated_scores_depend_on_the_distance_alone() -> None:
 
     @jax.jit
     def score(first: int, second: int) -> jax.Array:
-        at_first = rotate(query, rotary_angles(jnp.array([first]), 16, 1000.0))
-        return (at_first * rotate(key, rotary_angles(jnp.array([second]), 16, 1000.0))).sum()
+        at_first = rotate(query, rotations(jnp.array([first]), 128, 16, 1000.0))
+        return (at_first * rotate(key, rotations(jnp.array([second]), 128, 16, 1000.0))).sum()
 
     np.testing.assert_allclose(score(9, 4), score(105, 100), atol=1e-4)
     np.testing.assert_allclose(score(3, 3), (query * key).sum(), atol=1e-5)

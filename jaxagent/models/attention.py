@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 HIDDEN_SCORE = -1e30
@@ -14,23 +15,26 @@ BLOCK = 256
 """Queries of a packed row that attend at once."""
 
 
-def rotary_angles(
-    positions: Int[Array, " tokens"], head_dim: int, base: float
-) -> Float[Array, "tokens half"]:
-    """Return the rotation angles in radians, float32, of every position and pair of channels.
+def rotations(
+    positions: Int[Array, " tokens"], length: int, head_dim: int, base: float
+) -> Float[Array, "tokens head_dim"]:
+    """Return cosines, then sines, of the angles by which channel pairs turn at every position.
 
-    Pair i of `head_dim / 2` turns by `position * base ** (-2 i / head_dim)`
-    (Su et al. 2021, arXiv 2104.09864, equation 15).
+    Pair i of `head_dim / 2` turns by `position * base ** (-2 i / head_dim)` radians
+    (Su et al. 2021, arXiv 2104.09864, equation 15). They are looked up in a table of the positions
+    below `length`, for on a CPU each use of a cosine that is computed would compute it again.
     """
-    exponents = jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim
-    return positions.astype(jnp.float32)[:, None] * base**-exponents
+    exponents = np.arange(0, head_dim, 2) / head_dim
+    angles = np.arange(length)[:, None] * base**-exponents
+    table = np.concatenate([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
+    return jnp.asarray(table).at[positions].get(mode="clip")
 
 
 def rotate(
-    vectors: Float[Array, "tokens heads head_dim"], angles: Float[Array, "tokens half"]
+    vectors: Float[Array, "tokens heads head_dim"], rotation: Float[Array, "tokens head_dim"]
 ) -> Float[Array, "tokens heads head_dim"]:
-    """Turn the channel pairs (i, i + head_dim / 2) of every head by `angles`; keeps the dtype."""
-    cos, sin = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
+    """Turn the channel pairs (i, i + head_dim / 2) of every head by `rotation`; keeps the dtype."""
+    cos, sin = jnp.split(rotation[:, None], 2, axis=-1)
     first, second = jnp.split(vectors.astype(jnp.float32), 2, axis=-1)
     turned = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
     return turned.astype(vectors.dtype)

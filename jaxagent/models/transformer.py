@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxagent.models.attention import Places, attend, attend_packed, rotary_angles, rotate
+from jaxagent.models.attention import Places, attend, attend_packed, rotate, rotations
 
 EMBEDDING_SCALE = 0.02
 NORM_EPSILON = 1e-6
@@ -198,19 +198,19 @@ class Block(nn.Module):
         return nn.Dense(features, use_bias=False, dtype=self.config.dtype, kernel_init=init)
 
     def ask(
-        self, x: Float[Array, "tokens width"], angles: Float[Array, "tokens half"]
+        self, x: Float[Array, "tokens width"], rotation: Float[Array, "tokens head_dim"]
     ) -> Float[Array, "tokens heads head_dim"]:
         """Return rotated queries."""
         queries = self.query(self.attention_norm(x))
-        return rotate(queries.reshape(x.shape[0], -1, self.config.channels), angles)
+        return rotate(queries.reshape(x.shape[0], -1, self.config.channels), rotation)
 
     def offer(
-        self, x: Float[Array, "tokens width"], angles: Float[Array, "tokens half"]
+        self, x: Float[Array, "tokens width"], rotation: Float[Array, "tokens head_dim"]
     ) -> tuple[Float[Array, "kv_heads head_dim tokens"], Float[Array, "kv_heads tokens head_dim"]]:
         """Return rotated keys, and values, in the order of axes of a cache."""
         both = self.key_value(self.attention_norm(x))
         keys, values = jnp.split(both.reshape(x.shape[0], -1, self.config.channels), 2, axis=1)
-        return jnp.moveaxis(rotate(keys, angles), 0, 2), jnp.moveaxis(values, 0, 1)
+        return jnp.moveaxis(rotate(keys, rotation), 0, 2), jnp.moveaxis(values, 0, 1)
 
     def finish(
         self, x: Float[Array, "tokens width"], mixed: Float[Array, "tokens channels"]
@@ -264,14 +264,14 @@ class Transformer(nn.Module):
         values of the other tokens is needed, computes no more.
         """
         config = self.config
-        angles = rotary_angles(positions, config.channels, config.rope_base)
+        rotation = rotations(positions, len(tokens), config.channels, config.rope_base)
         every = Places(jnp.arange(len(tokens)), positions, segments)
         asking, x = every, self._embed(tokens)
         for block in self.blocks:
-            keys, values = block.offer(x, angles)
+            keys, values = block.offer(x, rotation)
             if block is self.blocks[-1] and slots is not None:
-                x, angles, asking = jax.tree.map(lambda v: v[slots], (x, angles, every))
-            mixed = attend_packed(block.ask(x, angles), keys, values, asking, every)
+                x, rotation, asking = jax.tree.map(lambda v: v[slots], (x, rotation, every))
+            mixed = attend_packed(block.ask(x, rotation), keys, values, asking, every)
             x = block.finish(x, mixed)
         return self.final_norm(x)
 
@@ -284,17 +284,17 @@ class Transformer(nn.Module):
         """
         config = self.config
         positions = cache.length + jnp.arange(tokens.shape[0], dtype=jnp.int32)
-        angles = rotary_angles(positions, config.channels, config.rope_base)
+        rotation = rotations(positions, cache.slots, config.channels, config.rope_base)
         mask = jnp.arange(cache.slots) <= positions[:, None]
         x = self._embed(tokens)
         all_keys, all_values = [], []
         for block, layer_keys, layer_values in zip(
             self.blocks, cache.keys, cache.values, strict=True
         ):
-            keys, values = block.offer(x, angles)
+            keys, values = block.offer(x, rotation)
             all_keys.append(write(layer_keys, keys, positions, axis=2))
             all_values.append(write(layer_values, values, positions, axis=1))
-            queries = block.ask(x, angles)
+            queries = block.ask(x, rotation)
             x = block.finish(x, attend(queries, all_keys[-1], all_values[-1], mask))
         extended = Cache(tuple(all_keys), tuple(all_values), cache.length + length)
         return self.final_norm(x), extended

@@ -71,13 +71,18 @@ def over_minibatches(
     group, number = shuffled_rows(key, packing)
     count = longest((packing.used + size - 1) // size, devices)
 
-    def visit(state: tuple) -> tuple:
-        index, carry = state
+    def gather(index: Int[Array, ""]) -> PackedRow:
         rows = index * size + jnp.arange(size)
         filled = rows < packing.used
         rows = jnp.minimum(rows, len(group) - 1)
-        chosen = (group[rows], number[rows], filled)
-        batch = gather_minibatch(packing, *chosen, context, words)
-        return index + 1, update(carry, batch, count)
+        return gather_minibatch(packing, group[rows], number[rows], filled, context, words)
 
-    return jax.lax.while_loop(lambda state: state[0] < count, visit, (jnp.int32(0), carry))[1]
+    # The next minibatch is gathered ahead: what a loop carries lies in memory, and on a CPU each
+    # use of a place or a segment would gather it again otherwise.
+    def visit(state: tuple) -> tuple:
+        index, batch, carry = state
+        return index + 1, gather(index + 1), update(carry, batch, count)
+
+    first = jnp.int32(0)
+    state = (first, gather(first), carry)
+    return jax.lax.while_loop(lambda state: state[0] < count, visit, state)[-1]
