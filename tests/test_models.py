@@ -510,3 +510,33 @@ def test_memory_of_a_gradient_grows_linearly_in_the_context():
         return jax.jit(gradient).lower(params).compile().memory_analysis().temp_size_in_bytes
 
     assert memory(4096) < 5 * memory(1024)
+
+
+# --- logits ---
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 2e-2)])
+def test_gradients_of_logits_are_those_of_the_plain_product(dtype: Any, tolerance: float) -> None:
+    policy = Policy(dataclasses.replace(SHAPES["grouped"], dtype=dtype), VOCABULARY)
+    params = policy.init(jax.random.key(0))
+    hidden = jax.random.normal(jax.random.key(1), (2, 3, 5, policy.config.width)).astype(dtype)
+
+    def ours(params: Any, hidden: jax.Array) -> jax.Array:
+        return jnp.sin(policy.logits(params, hidden)).sum()
+
+    def plain(params: Any, hidden: jax.Array) -> jax.Array:
+        embedding = params["embedding"].astype(dtype).astype(jnp.float32)
+        return jnp.sin(hidden.astype(jnp.float32) @ embedding.T).sum()
+
+    def alone(function: Any) -> Any:
+        return jax.grad(function, (0, 1))
+
+    for gradients in (alone, lambda function: jax.vmap(alone(function), (None, 0))):
+        for got, expected in zip(
+            jax.tree.leaves(gradients(ours)(params, hidden)),
+            jax.tree.leaves(gradients(plain)(params, hidden)),
+            strict=True,
+        ):
+            assert got.dtype == expected.dtype
+            scale = float(jnp.abs(expected).max()) + 1e-6
+            np.testing.assert_allclose(got / scale, expected / scale, atol=tolerance)

@@ -304,8 +304,7 @@ class Transformer(nn.Module):
     ) -> Float[Array, "... words"]:
         """Return the float32 logits of the next word, of all words or of those in `words`."""
         embedding = self.embedding if words is None else self.embedding[jnp.asarray(words)]
-        embedding = embedding.astype(hidden.dtype)
-        return jnp.einsum("...w,vw->...v", hidden, embedding, preferred_element_type=jnp.float32)
+        return _scores(hidden, embedding.astype(hidden.dtype))
 
     def value(self, hidden: Float[Array, "... width"]) -> Float[Array, "..."]:
         """Return the float32 estimate of the return."""
@@ -313,3 +312,33 @@ class Transformer(nn.Module):
 
     def _embed(self, tokens: Int[Array, " tokens"]) -> Float[Array, "tokens width"]:
         return self.embedding[tokens].astype(self.config.dtype)
+
+
+@jax.custom_vjp
+def _scores(
+    hidden: Float[Array, "... width"], embedding: Float[Array, "words width"]
+) -> Float[Array, "... words"]:
+    """float32: how well hidden states fit words.
+
+    The gradient by the embedding is summed up as [width, words] and then turned: otherwise XLA on a
+    CPU would turn the gradients of all scores, which are many more.
+    """
+    return jnp.einsum("...w,vw->...v", hidden, embedding, preferred_element_type=jnp.float32)
+
+
+def _scores_forward(hidden: Array, embedding: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _scores(hidden, embedding), (hidden, embedding)
+
+
+def _scores_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    hidden, embedding = kept
+    by_hidden = jnp.einsum("...v,vw->...w", gradient, embedding)
+    by_embedding = jnp.einsum(
+        "tw,tv->wv",
+        hidden.reshape(-1, hidden.shape[-1]),
+        gradient.reshape(-1, gradient.shape[-1]),
+    ).T
+    return by_hidden.astype(hidden.dtype), by_embedding.astype(embedding.dtype)
+
+
+_scores.defvjp(_scores_forward, _scores_backward)
