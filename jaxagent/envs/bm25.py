@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.envs.order import repeated
+
 K1, B, EPSILON = 1.5, 0.75, 0.25
 
 _GRAIN = 2.0**20
@@ -93,13 +95,9 @@ def average_idf(
         mask: which documents there are.
         words: all words are below; those from it on do not count.
     """
-    columns, counted = list(docs.T), []
-    for n, column in enumerate(columns):
-        is_first = mask & (column >= 0)
-        for before in columns[:n]:
-            is_first &= column != before
-        counted.append(jnp.where(is_first, column, words))
-    frequency = jnp.zeros(words, jnp.int32).at[jnp.concatenate(counted)].add(1, mode="drop")
+    columns = docs.T
+    counted = jnp.where(mask & (columns >= 0) & ~repeated(columns), columns, words)
+    frequency = jnp.zeros(words, jnp.int32).at[counted].add(1, mode="drop")
     # Few frequencies are possible, so that few logarithms have to be taken.
     weights = _idf(jnp.arange(len(docs) + 1), jnp.sum(mask))
     total = jnp.sum(jnp.where(frequency > 0, weights[frequency], 0))

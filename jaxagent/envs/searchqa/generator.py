@@ -35,9 +35,11 @@ def generate(key: Array, params: SearchParams, source: str) -> State:
     truth = graph.draw_graph(noise, world, params.share)
     way, told = question.draw_way(asking, truth, params, is_contrary=source == "counterfactual")
     pages = documents.write_documents(writing, told, way, params)
+    # The title is there twice, which does not matter here.
+    words = bags(pages)[:, pages.title.shape[1] :]
     return State(
         documents=pages,
-        average=average_idf(bags(pages)[:, 2:], pages.title[:, 0] >= 0, len(SCHEMA.concepts)),
+        average=average_idf(words, pages.title[:, 0] >= 0, len(SCHEMA.concepts)),
         question=question.put_question(way, told),
         path=way.subjects.astype(jnp.int8),
         content=question.content_of(way, told),
