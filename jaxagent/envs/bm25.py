@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.envs.fusion import worked_out
 from jaxagent.envs.order import repeated
 
 K1, B, EPSILON = 1.5, 0.75, 0.25
@@ -97,7 +98,7 @@ def average_idf(
     """
     columns = docs.T
     counted = jnp.where(mask & (columns >= 0) & ~repeated(columns), columns, words)
-    frequency = jnp.zeros(words, jnp.int32).at[counted].add(1, mode="drop")
+    frequency = jnp.zeros(words, jnp.int32).at[worked_out(counted)].add(1, mode="drop")
     # Few frequencies are possible, so that few logarithms have to be taken.
     weights = _idf(jnp.arange(len(docs) + 1), jnp.sum(mask))
     total = jnp.sum(jnp.where(frequency > 0, weights[frequency], 0))

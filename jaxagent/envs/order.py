@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
-_TOGETHER = 32
+from jaxagent.envs.fusion import worked_out
+
+_TOGETHER = 16
 """Of more numbers than this XLA makes an array on a CPU before it adds them up."""
 
 
@@ -58,6 +60,7 @@ def repeated(keys: Shaped[Array, "n *columns"]) -> Bool[Array, "n *columns"]:
 def _others(keys: Shaped[Array, "n *columns"]) -> Iterator[tuple[Array, Array]]:
     """All keys [m, 1, *columns], some at a time, and which stand before which: bool[m, n, …]."""
     places = np.arange(len(keys))
+    keys = worked_out(keys)
     for start in range(0, len(keys), _TOGETHER):
         some = slice(start, start + _TOGETHER)
         yield keys[some, None], _along(places[some, None] < places, keys)

@@ -7,9 +7,8 @@ relation finds both before all others, because the title counts twice.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Int16
 
 from jaxagent.envs.chance import integers
 from jaxagent.envs.order import ordering, ranks
@@ -37,19 +36,22 @@ def write_documents(
     is_on_way = jnp.any(need, axis=1)
     slots = _choose_slots(noise[:, 4:], need, way, params)
     priority = noise[:, 0] - _FIRST * is_on_way
-    is_there = ranks(priority) < params.documents
-    pages = _tell(graph, jnp.arange(ENTITIES), slots, graph.draws)
-    is_told = (noise[:PEOPLE, 1] < params.nickname) | (way.by_nickname & is_on_way[:PEOPLE])
-    nickname = jnp.where(is_told, graph.nicknames, -1)
-    pages = pages.replace(nickname=pages.nickname.at[:PEOPLE].set(nickname.astype(jnp.int16)))
+    is_page = ranks(priority) < params.documents
     # Twice as likely as others to be copied: not all that is needed has a copy.
-    entities = ordering(jnp.where(is_on_way, noise[:, 2] / 2, noise[:, 2]), COPIES)
-    copies = _copy(noise[:COPIES, 3], graph, entities, slots)
-    is_copy = is_there[entities] & (jnp.arange(COPIES) < params.copies)
-    return jax.tree.map(
-        lambda page, copy: jnp.concatenate([page, copy]),
-        _only(is_there, pages),
-        _only(is_copy, copies),
+    copied = ordering(jnp.where(is_on_way, noise[:, 2] / 2, noise[:, 2]), COPIES)
+    is_copy = is_page[copied] & (jnp.arange(COPIES) < params.copies)
+    is_there = jnp.append(is_page, is_copy)
+    about = jnp.append(jnp.arange(ENTITIES), copied)
+    slots = jnp.where(is_there[:, None], slots[about], -1)
+    is_told = (noise[:PEOPLE, 1] < params.nickname) | (way.by_nickname & is_on_way[:PEOPLE])
+    nicknames = jnp.where(is_told & is_page[:PEOPLE], graph.nicknames, -1)
+    relation, thing = _tell(noise[:COPIES, 3], graph, about, slots)
+    return Documents(
+        title=jnp.where(is_there[:, None], graph.words[about], -1).astype(jnp.int16),
+        relation=relation,
+        thing=thing,
+        nickname=jnp.full(len(about), -1, jnp.int16).at[:PEOPLE].set(nicknames.astype(jnp.int16)),
+        outdated=is_there & (jnp.arange(len(about)) >= ENTITIES),
     )
 
 
@@ -68,47 +70,19 @@ def _choose_slots(
 
 
 def _tell(
-    graph: Graph,
-    entities: Int[Array, "n"],
-    slots: Int[Array, "n statements"],
-    draws: Int[Array, "n slots"],
-) -> Documents:
-    """Documents about `entities`, with statements about `slots` after `draws`."""
-    draw = jnp.take_along_axis(draws, jnp.maximum(slots, 0), axis=1)
-    things = led_to(entities[:, None], slots, draw)
-    relation = SCHEMA.first_of("relation") + jnp.asarray(RELATION_OF)[entities[:, None], slots]
-    is_there = slots >= 0
-    return Documents(
-        title=graph.words[entities].astype(jnp.int16),
-        relation=jnp.where(is_there, relation, -1).astype(jnp.int16),
-        thing=jnp.where(is_there[..., None], graph.words[things], -1).astype(jnp.int16),
-        nickname=jnp.full(len(entities), -1, jnp.int16),
-        outdated=jnp.zeros(len(entities), bool),
-    )
-
-
-def _copy(
     noise: Float[Array, "copies"],
     graph: Graph,
-    entities: Int[Array, "copies"],
-    slots: Int[Array, "entities statements"],
-) -> Documents:
-    """Documents as those about `entities`, but for their first statements."""
-    slots = slots[entities]
-    draws, first = graph.draws[entities], slots[:, 0]
-    old = jnp.take_along_axis(draws, first[:, None], axis=1)[:, 0]
-    new = redrawn(noise, entities, first, old)
-    draws = jnp.where(jnp.arange(SLOTS) == first[:, None], new[:, None], draws)
-    copies = _tell(graph, entities, slots, draws)
-    return copies.replace(outdated=jnp.ones(len(entities), bool))
-
-
-def _only(is_there: Array, documents: Documents) -> Documents:
-    """The documents under the mask, the others empty."""
-    none = jnp.int16(-1)
-    blank = Documents(none, none, none, none, jnp.bool_(False))
-
-    def keep(column: Array, nothing: Array) -> Array:
-        return jnp.where(is_there.reshape(-1, *[1] * (column.ndim - 1)), column, nothing)
-
-    return jax.tree.map(keep, documents, blank)
+    about: Int[Array, "docs"],
+    slots: Int[Array, "docs statements"],
+) -> tuple[Int16[Array, "docs statements"], Int16[Array, "docs statements 2"]]:
+    """Relations and what they lead to, in concepts, the first ones of copies drawn anew."""
+    is_there = slots >= 0
+    draws = graph.draws[about[:, None], jnp.maximum(slots, 0)]
+    first = redrawn(noise, about[ENTITIES:], slots[ENTITIES:, 0], draws[ENTITIES:, 0])
+    draws = draws.at[ENTITIES:, 0].set(first)
+    relation = SCHEMA.first_of("relation") + jnp.asarray(RELATION_OF)[about[:, None], slots]
+    thing = graph.words[led_to(about[:, None], slots, draws)]
+    return (
+        jnp.where(is_there, relation, -1).astype(jnp.int16),
+        jnp.where(is_there[..., None], thing, -1).astype(jnp.int16),
+    )
