@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from statistics import median
 from typing import Any
 
 import jax
@@ -19,6 +20,9 @@ from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_o
 COMPILED = (256, 257, 258)
 """Rows for which a step is compiled, each once: the same program would be kept."""
 
+ROUNDS = 5
+"""Of a mixture and its environments alone, each measured once in every round."""
+
 MANY_TURNS = 512
 """Turns in which ends are counted: many episodes, however long they are."""
 
@@ -32,18 +36,20 @@ def measure_environment(task: str, batches: Sequence[int], seconds: float) -> It
         yield from _resets(task, batch, seconds)
 
 
-def measure_mixture(
-    tasks: Sequence[str], batch: int, seconds: float, alone: Sequence[float]
-) -> Result:
+def measure_mixture(tasks: Sequence[str], batch: int, seconds: float) -> Result:
     """The rate with text of all tasks in one batch, against the mean cost of each by itself.
+
+    They are measured in turn, round by round, because the speed of a machine drifts.
 
     Args:
         tasks: of several environments.
         batch: rows, shared equally by the tasks.
-        seconds: to measure for.
-        alone: the rate of every task by itself, at the same batch.
+        seconds: to measure each for.
     """
-    rate = _text_rate(make_suite(list(tasks)), batch, seconds)
+    suites = [make_suite(names) for names in (*tasks, list(tasks))]
+    plays = [_text_play(suite, batch) for suite in suites]
+    rounds = [[rate_of(*play, seconds / ROUNDS) for play in plays] for _ in range(ROUNDS)]
+    *alone, rate = (median(rates) * batch * TURNS for rates in zip(*rounds, strict=True))
     baseline = len(alone) / sum(1 / each for each in alone)
     return result_of("mixture", ",".join(tasks), batch, rate, "turns/s", baseline)
 
@@ -53,13 +59,14 @@ def _rates(task: str, batch: int, seconds: float, baseline: float | None) -> Ite
     suite = make_suite(task)
     play = _replay(suite, batch)
     for name, step, actions in (("env", _step_all, play[1]), ("env+text", _act_all, play[2])):
-        rate = _replay_rate(suite, step, batch, (play[0], actions), seconds)
-        yield result_of(name, task, batch, rate, "turns/s", baseline)
+        rate = rate_of(*_everywhere(suite, step, batch, (play[0], actions)), seconds)
+        yield result_of(name, task, batch, rate * batch * TURNS, "turns/s", baseline)
 
 
-def _text_rate(suite: Suite, batch: int, seconds: float) -> float:
+def _text_play(suite: Suite, batch: int) -> tuple[Callable[..., jax.Array], tuple]:
+    """Plays the turns of a batch in words: a compiled function and its arguments."""
     pool, _, words = _replay(suite, batch)
-    return _replay_rate(suite, _act_all, batch, (pool, words), seconds)
+    return _everywhere(suite, _act_all, batch, (pool, words))
 
 
 def _replay(suite: Suite, batch: int) -> tuple[Pool, jax.Array, jax.Array]:
@@ -68,10 +75,12 @@ def _replay(suite: Suite, batch: int) -> tuple[Pool, jax.Array, jax.Array]:
     return pool, *jax.jit(partial(_random_play, suite))(pool, jax.random.key(0))
 
 
-def _replay_rate(suite: Suite, step: Any, batch: int, replay: tuple, seconds: float) -> float:
+def _everywhere(
+    suite: Suite, step: Any, batch: int, replay: tuple
+) -> tuple[Callable[..., jax.Array], tuple]:
+    """A replay on all devices that a batch can use: a compiled function and its arguments."""
     devices = devices_for(batch)
-    everywhere = jax.jit(spread(partial(step, suite), devices))
-    return rate_of(everywhere, replicate(replay, devices), seconds) * batch * TURNS
+    return jax.jit(spread(partial(step, suite), devices)), replicate(replay, devices)
 
 
 def _resets(task: str, batch: int, seconds: float) -> Iterator[Result]:
@@ -84,7 +93,7 @@ def _resets(task: str, batch: int, seconds: float) -> Iterator[Result]:
     draw = partial(draw_pool, suite=suite, weights=jnp.ones(len(suite)), size=batch // devices)
     everywhere = jax.jit(spread(draw, devices))
     resets = rate_of(everywhere, replicate((jax.random.key(0),), devices), seconds) * batch
-    turns = _text_rate(suite, batch, seconds)
+    turns = rate_of(*_text_play(suite, batch), seconds) * batch * TURNS
     pool = make_pool(suite, 64)
     for name, noise in (("resets", 1.0), ("resets-expert", 0.0)):
         ends = jax.jit(partial(_ends_per_turn, Expert(suite, noise)))(pool, jax.random.key(1))
@@ -108,7 +117,7 @@ def _compilation(task: str) -> Result:
         with nothing_kept():
             lowered.compile()
         seconds.append(time.perf_counter() - begin)
-    return result_of("compile", task, COMPILED[0], sorted(seconds)[1], "s")
+    return result_of("compile", task, COMPILED[0], median(seconds), "s")
 
 
 def _ends_per_turn(player: Expert, pool: Pool, key: jax.Array) -> jax.Array:

@@ -76,16 +76,12 @@ def _all(
     what: str, batches: Sequence[int], seconds: float, tell: Callable[[str], None]
 ) -> Iterator[Result]:
     if what in ("envs", "all"):
-        alone: dict[tuple[str, int], float] = {}
         for task in TASKS:
             tell(task)
-            for result in measure_environment(task, batches, seconds):
-                if result.benchmark == "env+text":
-                    alone[task, result.batch] = result.value
-                yield result
+            yield from measure_environment(task, batches, seconds)
         for batch in batches:
             tell(f"a mixture, {batch} side by side")
-            yield measure_mixture(MIXED, batch, seconds, [alone[t, batch] for t in MIXED])
+            yield measure_mixture(MIXED, batch, seconds)
     if what in ("train", "all"):
         for task in TRAINED:
             tell(f"training on {task}")
