@@ -88,6 +88,7 @@ def test_divergence_is_the_exact_one_where_the_policy_goes():
     assert divergence(actor, window, base, base, scripts, 0) == 0.0
 
 
+@pytest.mark.slow  # plain passes, one by one
 def test_divergence_counts_every_word_of_every_turn_once():
     suite = make_suite(["read/easy", "remember/easy"], PROBES)
     words = len(suite.language.vocabulary)

@@ -71,6 +71,7 @@ def test_a_member_is_what_it_is_alone_bit_for_bit(learner, together):
             np.testing.assert_array_equal(value[0], together[1][name][number])
 
 
+@pytest.mark.slow  # a program of its own
 def test_a_member_is_a_run_of_the_learner(learner, together):
     params = learner.actor.policy.init(jax.random.key(0))
     state = learner.start(params, jax.random.key(SEEDS[1]))
@@ -102,6 +103,7 @@ def test_lanes_and_devices_change_no_result(learner, together, sizes):
         np.testing.assert_allclose(a, b, atol=1e-5 if sizes.get("lanes", 1) > 1 else 1e-6)
 
 
+@pytest.mark.slow  # a program of its own
 def test_members_on_several_devices_say_nothing_to_each_other(learner):
     """The compiled program holds no collective operation."""
     devices = len(jax.devices())
