@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Int, Shaped
 from jaxagent.envs.fusion import worked_out
 
 _TOGETHER = 16
-"""Of more numbers than this XLA makes an array on a CPU before it adds them up."""
+"""Numbers that are compared at once: 48 by sixteens take half the time on a CPU that they take by
+32, and a sixth of what they take together, where XLA makes an array of all before it adds up."""
 
 
 def ordering(
