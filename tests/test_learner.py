@@ -52,6 +52,7 @@ def solve(learner: Learner, params: Params, task: str, updates: int) -> float:
     return float(evaluate(actor, state.params, number, 64, 2, WINDOW)[0].success.mean())
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize(
     ("probe", "updates"),
     [

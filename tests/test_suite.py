@@ -690,6 +690,7 @@ PLAYED = [LEDGER, DELAYED, *ENVIRONMENTS]
 NAMED = {"ids": lambda environment: environment.name}
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", ["textcraft", "babyai"])
 def test_random_words_do_no_harm(name):
     [environment] = (each for each in ENVIRONMENTS if each.name == name)
