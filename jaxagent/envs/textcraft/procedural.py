@@ -56,9 +56,10 @@ class Procedural:
 
     def know(self, book: Book, order: Order) -> Knowledge:
         """Only the recipes of the book count."""
+        used = jnp.any(order.thing == book.recipes.ingredients)
         return Knowledge(
             candidates=only(book.recipes, book.recipes.output == order.thing),
-            is_base=self.are_base(book, order.thing),
+            is_base=used & self.are_base(book, order.thing),
             groups=self.groups_of(book, order.ingredients),
         )
 
@@ -68,10 +69,9 @@ class Procedural:
         return jnp.max(jnp.where(is_output, book.group, jnp.int16(-1)), axis=-1)
 
     def are_base(self, book: Book, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
-        """Whether each thing is an item that some recipe uses and none makes."""
-        known = jnp.any(things[..., None] == book.recipes.ingredients.reshape(-1), axis=-1)
+        """Whether each thing is an item that no recipe makes."""
         made = jnp.any(things[..., None] == book.recipes.output, axis=-1)
-        return known & ~made & (things >= 0) & (things < len(ITEMS))
+        return ~made & (things >= 0) & (things < len(ITEMS))
 
 
 def _named(drawn: Draft, items: Int16[Array, "local"], group: Int[Array, ""]) -> Book:

@@ -96,5 +96,5 @@ class Source(Protocol):
         ...
 
     def are_base(self, book: Any, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
-        """Whether each thing is an item that can be got."""
+        """Whether each thing, which a recipe of the book uses, is an item that can be got."""
         ...
