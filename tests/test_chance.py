@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxagent.envs.chance import blocks
-from jaxagent.envs.order import inverse, ordering, ranks, repeated
+from jaxagent.envs.order import arranged, inverse, ordering, ranks, repeated
 from jaxagent.envs.threefry import uniform
 
 
@@ -41,6 +41,7 @@ def test_order_is_that_of_a_stable_sort(size, kind):
     _assert_along_columns(ranks, keys, np.argsort(expected, axis=0))
     _assert_along_columns(inverse, expected, np.argsort(expected, axis=0))
     _assert_along_columns(lambda column: ordering(column, few), keys, expected[:few])
+    _assert_along_columns(lambda column: arranged(column, ranks(column)), keys, np.sort(keys, 0))
     again = [[keys[i, j] in keys[:i, j] for j in range(20)] for i in range(size)]
     _assert_along_columns(repeated, keys, again)
 

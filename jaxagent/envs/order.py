@@ -46,8 +46,18 @@ def inverse(
     if permutation.ndim == 1:
         found = jnp.zeros_like(permutation).at[permutation]
         return found.set(places, mode="promise_in_bounds", unique_indices=True)[:number]
-    is_here = permutation[:, None] == _along(places[:number], permutation)
-    return jnp.sum(jnp.where(is_here, _along(places[:, None], permutation), 0), axis=0)
+    return arranged(_along(places, permutation), permutation, number)
+
+
+def arranged(
+    values: Shaped[Array, "n *columns"], places: Int[Array, "n *columns"], number: int | None = None
+) -> Shaped[Array, "number *columns"]:
+    """The values, each put at its place, a permutation of each column; the first `number` of them.
+
+    With `ranks` for places they are sorted, without gathering.
+    """
+    is_here = places[:, None] == _along(np.arange(len(places))[:number], places)
+    return jnp.sum(jnp.where(is_here, values[:, None], 0), axis=0, dtype=values.dtype)
 
 
 def repeated(keys: Shaped[Array, "n *columns"]) -> Bool[Array, "n *columns"]:

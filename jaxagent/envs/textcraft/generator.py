@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from jaxagent.envs.chance import blocks, choose, integers
-from jaxagent.envs.order import ordering
+from jaxagent.envs.order import arranged, ordering, ranks
 from jaxagent.envs.textcraft.recipes import BASES, LISTED_MEMBERS, NEEDED, SHOWN, Recipes
 
 _CHAIN, _EXTRAS, _DISTRACTORS = 4, NEEDED - 4, SHOWN - NEEDED
@@ -240,10 +240,10 @@ def _draw_family(
 
 def _shuffle_slots(noise: Float[Array, "shown slots"], recipes: Recipes) -> Recipes:
     """The ingredients of every recipe in random order, without gaps."""
-    order = ordering((noise + (recipes.ingredients < 0)).T).T
+    places = ranks((noise + (recipes.ingredients < 0)).T)
     return recipes.replace(
-        ingredients=jnp.take_along_axis(recipes.ingredients, order, axis=-1),
-        counts=jnp.take_along_axis(recipes.counts, order, axis=-1),
+        ingredients=arranged(recipes.ingredients.T, places).T,
+        counts=arranged(recipes.counts.T, places).T,
     )
 
 
