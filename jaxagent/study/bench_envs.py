@@ -48,8 +48,8 @@ def measure_mixture(tasks: Sequence[str], batch: int, seconds: float) -> Result:
     """
     suites = [make_suite(names) for names in (*tasks, list(tasks))]
     plays = [_text_play(suite, batch) for suite in suites]
-    rounds = [[rate_of(*play, seconds / ROUNDS) for play in plays] for _ in range(ROUNDS)]
-    *alone, rate = (median(rates) * batch * TURNS for rates in zip(*rounds, strict=True))
+    rounds = [[_turn_rate(play, batch, seconds / ROUNDS) for play in plays] for _ in range(ROUNDS)]
+    *alone, rate = (median(rates) for rates in zip(*rounds, strict=True))
     baseline = len(alone) / sum(1 / each for each in alone)
     return result_of("mixture", ",".join(tasks), batch, rate, "turns/s", baseline)
 
@@ -59,8 +59,13 @@ def _rates(task: str, batch: int, seconds: float, baseline: float | None) -> Ite
     suite = make_suite(task)
     play = _replay(suite, batch)
     for name, step, actions in (("env", _step_all, play[1]), ("env+text", _act_all, play[2])):
-        rate = rate_of(*_everywhere(suite, step, batch, (play[0], actions)), seconds)
-        yield result_of(name, task, batch, rate * batch * TURNS, "turns/s", baseline)
+        rate = _turn_rate(_everywhere(suite, step, batch, (play[0], actions)), batch, seconds)
+        yield result_of(name, task, batch, rate, "turns/s", baseline)
+
+
+def _turn_rate(play: tuple[Callable[..., jax.Array], tuple], batch: int, seconds: float) -> float:
+    """Turns per second of a function that plays `TURNS` turns of a batch, with its arguments."""
+    return rate_of(*play, seconds) * batch * TURNS
 
 
 def _text_play(suite: Suite, batch: int) -> tuple[Callable[..., jax.Array], tuple]:
@@ -93,7 +98,7 @@ def _resets(task: str, batch: int, seconds: float) -> Iterator[Result]:
     draw = partial(draw_pool, suite=suite, weights=jnp.ones(len(suite)), size=batch // devices)
     everywhere = jax.jit(spread(draw, devices))
     resets = rate_of(everywhere, replicate((jax.random.key(0),), devices), seconds) * batch
-    turns = rate_of(*_text_play(suite, batch), seconds) * batch * TURNS
+    turns = _turn_rate(_text_play(suite, batch), batch, seconds)
     pool = make_pool(suite, 64)
     for name, noise in (("resets", 1.0), ("resets-expert", 0.0)):
         ends = jax.jit(partial(_ends_per_turn, Expert(suite, noise)))(pool, jax.random.key(1))
