@@ -10,6 +10,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import betainc
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.envs.environment import SPLITS, Environment, Level, Params
@@ -25,7 +26,8 @@ from jaxagent.text import (
 )
 
 _EXPERT, _WANDER, _MUTE = range(3)
-_SOLVED = 0.99
+_SOLVED, _DOUBT = 0.99, 0.01
+"""Share of instances that an expert solves, and how unlikely its failures may be if it does."""
 _EXAMPLES = 3
 
 
@@ -193,11 +195,17 @@ def _outcome_problems(
         yield "a command that cannot be read gives no error"
     if (mute & (seen.reward != 0)).any():
         yield "commands that cannot be read give a reward"
-    if solved.mean() < _SOLVED:
+    if _chance_of_failures(solved.size, int((~solved).sum())) < _DOUBT:
         yield (
             f"the expert solves {100 * solved.mean():.1f} % of {solved.size} instances "
             f"in {level.turn_limit} turns, expected at least {100 * _SOLVED:.0f} %"
         )
+
+
+def _chance_of_failures(instances: int, failures: int) -> float:
+    """How likely an expert that solves as many as it should fails at least as often."""
+    rest = instances - failures + 1
+    return float(betainc(failures, rest, 1 - _SOLVED)) if failures else 1.0
 
 
 def _unread(environment: Environment, commands: Int[np.ndarray, "n row"]) -> Iterator[str]:

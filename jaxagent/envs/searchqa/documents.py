@@ -7,11 +7,13 @@ relation finds both before all others, because the title counts twice.
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Int16
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.envs.chance import integers
-from jaxagent.envs.order import ordering, ranks
+from jaxagent.envs.order import arranged, inverse, ordering, ranks
 from jaxagent.envs.searchqa.graph import Graph, led_to, redrawn
 from jaxagent.envs.searchqa.ontology import ENTITIES, PEOPLE, RELATION_OF, SLOTS
 from jaxagent.envs.searchqa.question import Way, needed
@@ -34,55 +36,71 @@ def write_documents(
     """Documents that tell all that the way leads over, among others."""
     need = needed(way)
     is_on_way = jnp.any(need, axis=1)
-    slots = _choose_slots(noise[:, 4:], need, way, params)
-    priority = noise[:, 0] - _FIRST * is_on_way
-    is_page = ranks(priority) < params.documents
+    places = ranks(_urgency(noise[:, 4:], need, way, params).T)
+    number = integers(noise[:, 5], params.least_statements, params.most_statements + 1)
+    is_told = (noise[:PEOPLE, 1] < params.nickname) | (way.by_nickname & is_on_way[:PEOPLE])
+    pages = _tell(graph, places, number, jnp.where(is_told, graph.nicknames, -1))
     # Twice as likely as others to be copied: not all that is needed has a copy.
     copied = ordering(jnp.where(is_on_way, noise[:, 2] / 2, noise[:, 2]), COPIES)
+    copies = _copy(noise[:COPIES, 3], graph, pages, copied, inverse(places, 1)[0, copied])
+    is_page = ranks(noise[:, 0] - _FIRST * is_on_way) < params.documents
     is_copy = is_page[copied] & (jnp.arange(COPIES) < params.copies)
-    is_there = jnp.append(is_page, is_copy)
-    about = jnp.append(jnp.arange(ENTITIES), copied)
-    slots = jnp.where(is_there[:, None], slots[about], -1)
-    is_told = (noise[:PEOPLE, 1] < params.nickname) | (way.by_nickname & is_on_way[:PEOPLE])
-    nicknames = jnp.where(is_told & is_page[:PEOPLE], graph.nicknames, -1)
-    relation, thing = _tell(noise[:COPIES, 3], graph, about, slots)
-    return Documents(
-        title=jnp.where(is_there[:, None], graph.words[about], -1).astype(jnp.int16),
-        relation=relation,
-        thing=thing,
-        nickname=jnp.full(len(about), -1, jnp.int16).at[:PEOPLE].set(nicknames.astype(jnp.int16)),
-        outdated=is_there & (jnp.arange(len(about)) >= ENTITIES),
+    return jax.tree.map(
+        lambda *parts: jnp.concatenate(parts), _only(pages, is_page), _only(copies, is_copy)
     )
 
 
-def _choose_slots(
+def _urgency(
     noise: Float[Array, "entities columns"], need: Array, way: Way, params: SearchParams
-) -> Int[Array, "entities statements"]:
-    """The relations that are told of every entity, by their places among its own, -1 behind."""
+) -> Float[Array, "entities slots"]:
+    """The lower, the sooner is a relation told of an entity; highest where there is none."""
     relations = jnp.asarray(RELATION_OF)
     is_asked = jnp.any(relations[..., None] == way.relations, axis=-1) & (relations >= 0)
     is_similar = is_asked & (noise[:, :1] < params.similar)
-    keys = noise[:, 2:] - _FIRST * is_similar - 2 * _FIRST * need + _FIRST * (relations < 0)
-    slots = ordering(keys.T, STATEMENTS).T
-    number = integers(noise[:, 1], params.least_statements, params.most_statements + 1)
-    is_own = jnp.take_along_axis(relations, slots, axis=1) >= 0
-    return jnp.where(is_own & (jnp.arange(STATEMENTS) < number[:, None]), slots, -1)
+    return noise[:, 2:] - _FIRST * is_similar - 2 * _FIRST * need + _FIRST * (relations < 0)
 
 
 def _tell(
+    graph: Graph,
+    places: Int[Array, "slots entities"],
+    number: Int[Array, "entities"],
+    nicknames: Int[Array, "people"],
+) -> Documents:
+    """A document about every entity, with the first `number` of its relations by their places."""
+    entities, slots = np.indices((ENTITIES, SLOTS))
+    things = led_to(entities, slots, graph.draws)
+    relation = arranged(jnp.asarray(RELATION_OF).T, places, STATEMENTS).T
+    thing = graph.words[arranged(things.T, places, STATEMENTS).T]
+    is_there = (relation >= 0) & (np.arange(STATEMENTS) < number[:, None])
+    relation = jnp.where(is_there, SCHEMA.first_of("relation") + relation, -1)
+    return Documents(
+        title=graph.words[:ENTITIES].astype(jnp.int16),
+        relation=relation.astype(jnp.int16),
+        thing=jnp.where(is_there[..., None], thing, -1).astype(jnp.int16),
+        nickname=jnp.full(ENTITIES, -1, jnp.int16).at[:PEOPLE].set(nicknames.astype(jnp.int16)),
+        outdated=jnp.zeros(ENTITIES, bool),
+    )
+
+
+def _copy(
     noise: Float[Array, "copies"],
     graph: Graph,
-    about: Int[Array, "docs"],
-    slots: Int[Array, "docs statements"],
-) -> tuple[Int16[Array, "docs statements"], Int16[Array, "docs statements 2"]]:
-    """Relations and what they lead to, in concepts, the first ones of copies drawn anew."""
-    is_there = slots >= 0
-    draws = graph.draws[about[:, None], jnp.maximum(slots, 0)]
-    first = redrawn(noise, about[ENTITIES:], slots[ENTITIES:, 0], draws[ENTITIES:, 0])
-    draws = draws.at[ENTITIES:, 0].set(first)
-    relation = SCHEMA.first_of("relation") + jnp.asarray(RELATION_OF)[about[:, None], slots]
-    thing = graph.words[led_to(about[:, None], slots, draws)]
-    return (
-        jnp.where(is_there, relation, -1).astype(jnp.int16),
-        jnp.where(is_there[..., None], thing, -1).astype(jnp.int16),
+    pages: Documents,
+    copied: Int[Array, "copies"],
+    slot: Int[Array, "copies"],
+) -> Documents:
+    """The pages at `copied` without nicknames, what is told first of all, by `slot`, drawn anew."""
+    draw = redrawn(noise, copied, slot, graph.draws[copied, slot])
+    copies = jax.tree.map(lambda field: field[copied], pages)
+    return copies.replace(
+        thing=copies.thing.at[:, 0].set(graph.words[led_to(copied, slot, draw)].astype(jnp.int16)),
+        nickname=jnp.full_like(copies.nickname, -1),
+        outdated=jnp.ones_like(copies.outdated),
     )
+
+
+def _only(documents: Documents, mask: Bool[Array, "docs"]) -> Documents:
+    """The documents under `mask`; nothing is told by the others."""
+    told, outdated = documents.replace(outdated=None), documents.outdated & mask
+    told = jax.tree.map(lambda x: jnp.where(jnp.expand_dims(mask, range(1, x.ndim)), x, -1), told)
+    return told.replace(outdated=outdated)
