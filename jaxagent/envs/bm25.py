@@ -74,13 +74,12 @@ def _scores(
 ) -> Float[Array, "docs"]:
     """The scores for what was counted."""
     lengths = jnp.sum((docs >= 0) & mask[:, None], axis=1, dtype=jnp.int32)
-    # Computed once, not again for every use: XLA would take three times as long.
-    counts, lengths = jax.lax.optimization_barrier((counts, lengths))
+    # Not again for every use: XLA would take three quarters longer.
+    counts, lengths = worked_out(counts), worked_out(lengths)
     number = jnp.sum(mask)
     norms = K1 * (1 - B + B * lengths * (number / jnp.sum(lengths)))
     weights = _idf(jnp.sum(counts > 0, axis=1), number)
     weights = jnp.where(weights < 0, EPSILON * average, weights)
-    norms, weights = jax.lax.optimization_barrier((norms, weights))
     parts = weights[:, None] * (counts * (K1 + 1) / (counts + norms))
     # In whole numbers the order of addition does not matter, so that equal scores come out equal.
     return jnp.sum(jnp.rint(parts * _GRAIN).astype(jnp.int32), axis=0) / _GRAIN
@@ -96,11 +95,30 @@ def average_idf(
         mask: which documents there are.
         words: all words are below; those from it on do not count.
     """
+    return average_of(frequencies(docs, mask, words), jnp.sum(mask), len(docs))
+
+
+def frequencies(
+    docs: Int[Array, "docs length"], mask: Bool[Array, "docs"], words: int
+) -> Int[Array, "words"]:
+    """int32: in how many documents each word stands; the arguments are those of `average_idf`."""
     columns = docs.T
     counted = jnp.where(mask & (columns >= 0) & ~repeated(columns), columns, words)
-    frequency = jnp.zeros(words, jnp.int32).at[worked_out(counted)].add(1, mode="drop")
+    return jnp.zeros(words, jnp.int32).at[worked_out(counted)].add(1, mode="drop")
+
+
+def average_of(
+    frequency: Int[Array, "words"], number: Int[Array, ""], most: int
+) -> Float[Array, ""]:
+    """float32[]: `average_idf` of what was counted.
+
+    Args:
+        frequency: in how many documents each word stands.
+        number: how many documents there are.
+        most: no more than these.
+    """
     # Few frequencies are possible, so that few logarithms have to be taken.
-    weights = _idf(jnp.arange(len(docs) + 1), jnp.sum(mask))
+    weights = _idf(jnp.arange(most + 1), number)
     total = jnp.sum(jnp.where(frequency > 0, weights[frequency], 0))
     return total / jnp.sum(frequency > 0)
 

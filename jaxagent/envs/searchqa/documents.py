@@ -67,7 +67,7 @@ def _tell(
     nicknames: Int[Array, "people"],
 ) -> Documents:
     """A document about every entity, with the first `number` of its relations by their places."""
-    entities, slots = np.indices((ENTITIES, SLOTS))
+    entities, slots = jnp.indices((ENTITIES, SLOTS))
     things = led_to(entities, slots, graph.draws)
     relation = arranged(jnp.asarray(RELATION_OF).T, places, STATEMENTS).T
     thing = graph.words[arranged(things.T, places, STATEMENTS).T]

@@ -8,13 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxagent.envs.bm25 import average_idf
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.searchqa import documents, graph, question
+from jaxagent.envs.searchqa.frequency import average
 from jaxagent.envs.searchqa.ontology import ENTITIES
-from jaxagent.envs.searchqa.rules import bags
 from jaxagent.envs.searchqa.state import SearchParams, State
-from jaxagent.envs.searchqa.words import HITS, SCHEMA
+from jaxagent.envs.searchqa.words import HITS
 
 GRAPHS = ("episode", "global", "counterfactual")
 """Where the graph comes from: drawn for every episode; one for all episodes; the same one, of
@@ -35,11 +34,9 @@ def generate(key: Array, params: SearchParams, source: str) -> State:
     truth = graph.draw_graph(noise, world, params.share)
     way, told = question.draw_way(asking, truth, params, is_contrary=source == "counterfactual")
     pages = documents.write_documents(writing, told, way, params)
-    # The title is there twice, which does not matter here.
-    words = bags(pages)[:, pages.title.shape[1] :]
     return State(
         documents=pages,
-        average=average_idf(words, pages.title[:, 0] >= 0, len(SCHEMA.concepts)),
+        average=average(pages),
         question=question.put_question(way, told),
         path=way.subjects.astype(jnp.int8),
         content=question.content_of(way, told),
