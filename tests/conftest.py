@@ -58,3 +58,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     runs_long = any(item.get_closest_marker(name) for name in ("slow", "optimised"))
     jax.config.update("jax_disable_most_optimizations", not runs_long)
+
+
+MOST_MAPS = 30_000
+"""Maps of memory with which a process goes on: Linux allows it 65,530, then XLA aborts it."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Let go of compiled programs, each of which takes some twenty maps, before it is too many."""
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > MOST_MAPS:
+        import jax
+
+        jax.clear_caches()
