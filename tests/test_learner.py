@@ -241,8 +241,10 @@ def test_a_policy_that_thinks_first_learns_too():
     state = imitator.start(actor.policy.init(KEY), jax.random.key(1))
     base, _ = imitator.run(state, Hyper(learning_rate=5e-3), plan, 10)
     learner = Learner(actor, window, Algorithm(epochs=4, minibatch=8))
-    state = learner.start(base.params, jax.random.key(2), 240)
-    state, metrics = learner.run(state, HYPER, plan, 240)
+    # At twice the rate two of eight keys stayed below, at this one all reached 0.99.
+    calm = HYPER.replace(learning_rate=1e-3)
+    state = learner.start(base.params, jax.random.key(2), 160)
+    state, metrics = learner.run(state, calm, plan, 160)
     outcome, script = evaluate(actor, state.params, 0, 64, 2, window)
     assert outcome.success.mean() > 0.9 and outcome.words.min() >= 3
 
