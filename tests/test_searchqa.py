@@ -20,13 +20,11 @@ from env_play import (
 )
 
 from jaxagent.envs import SPLITS, Level
-from jaxagent.envs.bm25 import average_idf
 from jaxagent.envs.check import check_environment
 from jaxagent.envs.searchqa import searchqa, searchqa_counterfactual, searchqa_global
 from jaxagent.envs.searchqa.chains import ASKED, CHAIN, CHAINS, EARLIER, SPANS
 from jaxagent.envs.searchqa.environment import SearchQA
 from jaxagent.envs.searchqa.ontology import NAMES, RELATIONS
-from jaxagent.envs.searchqa.rules import bags
 from jaxagent.envs.searchqa.state import BY_NICKNAME, COMPARED
 from jaxagent.envs.searchqa.words import ANSWER, SCHEMA, SEARCH, STATEMENTS
 
@@ -444,17 +442,6 @@ def test_fingerprint_tells_states_apart() -> None:
     ).state
     wrong = _answered(state, *state.question.subject).state
     assert len({int(EPISODE.fingerprint(s)) for s in (state, searched, wrong)}) == 3
-    other = state.replace(average=state.average + 1)
-    assert EPISODE.fingerprint(other) == EPISODE.fingerprint(state)
-
-
-@each_environment
-@each_level
-def test_the_average_is_that_of_all_words(env: SearchQA, level: str) -> None:
-    state = games(env, level).start
-    docs = jax.vmap(bags)(state.documents)
-    expected = jax.jit(jax.vmap(average_idf))(docs, docs[..., 0] >= 0)
-    np.testing.assert_allclose(state.average, expected, rtol=1e-6)
 
 
 # Words and shapes

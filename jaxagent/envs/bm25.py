@@ -32,12 +32,12 @@ def bm25(
         query: words, -1 behind; a word that is there twice counts twice.
         docs: words of every document, -1 where there is none.
         mask: which documents there are; at least one.
-        average: `average_idf(docs, mask)`, where it has been computed before.
+        average: `average_idf(docs, mask)`, where it has been computed before. Where it has not,
+            it is computed only if a word of the query asks for it.
 
     Returns:
         float32[docs]; 0 where `mask` does not hold or no word of the query stands.
     """
-    average = average_idf(docs, mask) if average is None else average
     return _scores(_count(query, docs, mask), docs, mask, average)
 
 
@@ -45,8 +45,8 @@ def search(
     query: Int[Array, "words"],
     docs: Int[Array, "docs length"],
     mask: Bool[Array, "docs"],
-    average: Float[Array, ""],
     hits: int,
+    average: Float[Array, ""] | None = None,
 ) -> Int[Array, "hits"]:
     """int32: the places of the documents that have a word of the query, best first, -1 behind.
 
@@ -70,7 +70,7 @@ def _scores(
     counts: Int[Array, "words docs"],
     docs: Int[Array, "docs length"],
     mask: Bool[Array, "docs"],
-    average: Float[Array, ""],
+    average: Float[Array, ""] | None,
 ) -> Float[Array, "docs"]:
     """The scores for what was counted."""
     lengths = jnp.sum((docs >= 0) & mask[:, None], axis=1, dtype=jnp.int32)
@@ -79,10 +79,30 @@ def _scores(
     number = jnp.sum(mask)
     norms = K1 * (1 - B + B * lengths * (number / jnp.sum(lengths)))
     weights = _idf(jnp.sum(counts > 0, axis=1), number)
-    weights = jnp.where(weights < 0, EPSILON * average, weights)
+    is_common = weights < 0
+    if average is None:
+        average = _average_if(jnp.any(is_common), docs, mask)
+    weights = jnp.where(is_common, EPSILON * average, weights)
     parts = weights[:, None] * (counts * (K1 + 1) / (counts + norms))
     # In whole numbers the order of addition does not matter, so that equal scores come out equal.
     return jnp.sum(jnp.rint(parts * _GRAIN).astype(jnp.int32), axis=0) / _GRAIN
+
+
+def _average_if(
+    is_needed: Bool[Array, ""], docs: Int[Array, "docs length"], mask: Bool[Array, "docs"]
+) -> Float[Array, ""]:
+    """`average_idf`, or 0 where it is not needed: then it costs nothing.
+
+    It is a loop of one turn at most, because a loop that is mapped over a batch, unlike a
+    condition, runs only if a row asks for it.
+    """
+
+    def work_out(carry: tuple) -> tuple:
+        # Of what does not depend on the turn XLA takes out of the loop what it can.
+        looked_at = jnp.where(carry[0], docs, -1)
+        return jnp.bool_(False), average_idf(looked_at, mask)
+
+    return jax.lax.while_loop(lambda carry: carry[0], work_out, (is_needed, jnp.float32(0)))[1]
 
 
 def average_idf(
@@ -95,30 +115,11 @@ def average_idf(
         mask: which documents there are.
         words: all words are below; those from it on do not count.
     """
-    return average_of(frequencies(docs, mask, words), jnp.sum(mask), len(docs))
-
-
-def frequencies(
-    docs: Int[Array, "docs length"], mask: Bool[Array, "docs"], words: int
-) -> Int[Array, "words"]:
-    """int32: in how many documents each word stands; the arguments are those of `average_idf`."""
     columns = docs.T
     counted = jnp.where(mask & (columns >= 0) & ~repeated(columns), columns, words)
-    return jnp.zeros(words, jnp.int32).at[worked_out(counted)].add(1, mode="drop")
-
-
-def average_of(
-    frequency: Int[Array, "words"], number: Int[Array, ""], most: int
-) -> Float[Array, ""]:
-    """float32[]: `average_idf` of what was counted.
-
-    Args:
-        frequency: in how many documents each word stands.
-        number: how many documents there are.
-        most: no more than these.
-    """
+    frequency = jnp.zeros(words, jnp.int32).at[worked_out(counted)].add(1, mode="drop")
     # Few frequencies are possible, so that few logarithms have to be taken.
-    weights = _idf(jnp.arange(most + 1), number)
+    weights = _idf(jnp.arange(len(docs) + 1), jnp.sum(mask))
     total = jnp.sum(jnp.where(frequency > 0, weights[frequency], 0))
     return total / jnp.sum(frequency > 0)
 

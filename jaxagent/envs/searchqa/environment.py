@@ -95,7 +95,7 @@ class SearchQA:
 
     def fingerprint(self, state: State) -> UInt32[Array, ""]:
         """Hash of documents, question and what has been done."""
-        return fingerprint_of(state.replace(average=jnp.int32(0)))
+        return fingerprint_of(state)
 
 
 def searchqa(wrong_answers: int = 2) -> SearchQA:

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.searchqa import documents, graph, question
-from jaxagent.envs.searchqa.frequency import average
 from jaxagent.envs.searchqa.ontology import ENTITIES
 from jaxagent.envs.searchqa.state import SearchParams, State
 from jaxagent.envs.searchqa.words import HITS
@@ -36,7 +35,6 @@ def generate(key: Array, params: SearchParams, source: str) -> State:
     pages = documents.write_documents(writing, told, way, params)
     return State(
         documents=pages,
-        average=average(pages),
         question=question.put_question(way, told),
         path=way.subjects.astype(jnp.int8),
         content=question.content_of(way, told),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Int32
+from jaxtyping import Array, Float, Int, Int16, Int32
 
 from jaxagent.envs.chance import integers
 from jaxagent.envs.order import ranks
@@ -71,13 +71,13 @@ class Graph(NamedTuple):
     """What is true.
 
     Attributes:
-        words: int32[ENTITIES + YEARS, 2], the name of every thing and the numbers of every year.
+        words: int16[ENTITIES + YEARS, 2], the name of every thing and the numbers of every year.
         names: int32[ENTITIES], number of every name among all that there could be.
         nicknames: int32[PEOPLE], what people are also called.
         draws: int32[ENTITIES, SLOTS], which of the things that it may lead to a relation leads to.
     """
 
-    words: Int32[Array, "things 2"]
+    words: Int16[Array, "things 2"]
     names: Int32[Array, "entities"]
     nicknames: Int32[Array, "people"]
     draws: Int32[Array, "entities slots"]
@@ -92,16 +92,16 @@ def draw_graph(
     neighbour. As no two neighbours share both, all names differ.
     """
     classes = jnp.asarray(WORLDS)[world]
-    shuffled = _shuffled_by_kind(noise[:, :3].T)
+    shuffled = _shuffled_by_kind(noise[:, :2].T)
     odd = _PLACES % 2 == 1
     first = _shared(shuffled[0], odd & (noise[:, 4] < share[0])) * RESIDUES + classes[0]
     second = _shared(shuffled[1], ~odd & (noise[:, 4] < share[1])) * RESIDUES + classes[1]
     words = jnp.stack([_FIRST + first, _SECOND + second], axis=1)
-    nicknames = shuffled[2, :PEOPLE] * RESIDUES + classes[1]
+    nicknames = ranks(noise[:PEOPLE, 2]) * RESIDUES + classes[1]
     years = ranks(noise[:, 3]) * (YEARS // ENTITIES) + integers(noise[:, 5], 0, 3)
     draws = jnp.where(IS_YEAR, years[:, None], integers(noise[:, 6:], 0, jnp.asarray(CHOICES)))
     return Graph(
-        words=jnp.concatenate([words, jnp.asarray(YEAR_WORDS)]),
+        words=jnp.concatenate([words.astype(jnp.int16), jnp.asarray(YEAR_WORDS, jnp.int16)]),
         names=jnp.asarray(_NAME_IDS) + first * _SIZES[KIND_OF] + second,
         nicknames=SCHEMA.first_of("nickname") + nicknames,
         draws=draws,

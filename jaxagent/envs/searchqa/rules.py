@@ -59,7 +59,7 @@ def retrieve(
 ) -> Int8[Array, "hits"]:
     """The best `number` documents by BM25 that have a word of the query; -1 behind."""
     docs = bags(state.documents)
-    hits = search(query, docs, docs[:, 0] >= 0, state.average, HITS)
+    hits = search(query, docs, docs[:, 0] >= 0, HITS)
     return jnp.where(jnp.arange(HITS) < number, hits, -1).astype(jnp.int8)
 
 

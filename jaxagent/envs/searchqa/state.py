@@ -91,7 +91,6 @@ class State(flax.struct.PyTreeNode):
 
     Attributes:
         documents: what can be found.
-        average: float32[], average inverse document frequency of their words, for BM25.
         question: what is asked.
         path: int8[3], the document that every step of the expert needs, -1 behind.
         content: int16[5], form of the question and names of the things on the way to the answer.
@@ -101,7 +100,6 @@ class State(flax.struct.PyTreeNode):
     """
 
     documents: Documents
-    average: Float32[Array, ""]
     question: Question
     path: Int8[Array, "hops"]
     content: Int16[Array, "content"]

@@ -15,4 +15,4 @@ def find(catalogue: Catalogue, query: Int[Array, "words"]) -> Int16[Array, "hits
     All words of a product are searched: title, attributes and options.
     """
     query, there = query.astype(catalogue.words.dtype), catalogue.there
-    return search(query, catalogue.words, there, catalogue.average_idf, HITS).astype(jnp.int16)
+    return search(query, catalogue.words, there, HITS, catalogue.average_idf).astype(jnp.int16)
