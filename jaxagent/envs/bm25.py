@@ -91,14 +91,14 @@ def _scores(
 def _average_if(
     is_needed: Bool[Array, ""], docs: Int[Array, "docs length"], mask: Bool[Array, "docs"]
 ) -> Float[Array, ""]:
-    """`average_idf`, or 0 where it is not needed: then it costs nothing.
+    """`average_idf`, or 0 where it is not needed: then it costs next to nothing.
 
     It is a loop of one turn at most, because a loop that is mapped over a batch, unlike a
     condition, runs only if a row asks for it.
     """
 
     def work_out(carry: tuple) -> tuple:
-        # Of what does not depend on the turn XLA takes out of the loop what it can.
+        # What does not depend on the carry XLA would take out of the loop, and always compute.
         looked_at = jnp.where(carry[0], docs, -1)
         return jnp.bool_(False), average_idf(looked_at, mask)
 
