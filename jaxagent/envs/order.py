@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
@@ -31,11 +32,21 @@ def ranks(keys: Shaped[Array, "n *columns"]) -> Int[Array, "n *columns"]:
         true = jnp.cumsum(keys, axis=0, dtype=jnp.int32)
         behind = len(keys) - 1 - true[-1] + true
         return jnp.where(keys, behind, _along(np.arange(len(keys)), keys) - true)
-    total = jnp.zeros(keys.shape, jnp.int32)
+    keys, total = _whole(keys), jnp.zeros(keys.shape, jnp.int32)
     for others, is_earlier in _others(keys):
-        before = jnp.where(is_earlier, others <= keys, others < keys)
-        total += jnp.sum(before, axis=0, dtype=jnp.int32)
+        total += jnp.sum(others - is_earlier.astype(keys.dtype) < keys, axis=0, dtype=jnp.int32)
     return total
+
+
+def _whole(keys: Shaped[Array, "*n"]) -> Int[Array, "*n"]:
+    """Signed integers in the order of `keys`, with room for one less.
+
+    Of them one comparison tells whether a key comes before another, equal ones in their order.
+    """
+    if jnp.issubdtype(keys.dtype, jnp.integer):
+        return keys
+    bits = jax.lax.bitcast_convert_type(jnp.where(keys == 0, 0, keys), jnp.int32)
+    return jnp.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
 
 
 def inverse(

@@ -143,7 +143,9 @@ class Language:
         types = self._voiced(facts[:, 0], voice)
         ends = jnp.cumsum(jnp.asarray(self.lengths)[e, i, types])
         places = jnp.arange(size)
-        row = jnp.sum(ends[None, :] <= places[:, None], axis=1)
+        # By at most 32 at once: of more, XLA makes an array before it adds them up.
+        pieces = jnp.split(ends, [*range(32, len(ends), 32)])
+        row = sum(jnp.sum(piece <= places[:, None], axis=1) for piece in pieces)
         starts = jnp.concatenate([jnp.zeros(1, ends.dtype), ends])
         row = jnp.minimum(row, len(facts) - 1)
         template = jnp.asarray(self.sentences)[e, i, types[row], places - starts[row]]

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from jaxagent.envs.chance import blocks, choose, integers
+from jaxagent.envs.fusion import worked_out
 from jaxagent.envs.order import arranged, ordering, ranks
 from jaxagent.envs.textcraft.recipes import BASES, LISTED_MEMBERS, NEEDED, SHOWN, Recipes
 
@@ -240,10 +241,10 @@ def _draw_family(
 
 def _shuffle_slots(noise: Float[Array, "shown slots"], recipes: Recipes) -> Recipes:
     """The ingredients of every recipe in random order, without gaps."""
-    places = ranks((noise + (recipes.ingredients < 0)).T)
+    ingredients, counts = worked_out(recipes.ingredients.T), worked_out(recipes.counts.T)
+    places = ranks(noise.T + (ingredients < 0))
     return recipes.replace(
-        ingredients=arranged(recipes.ingredients.T, places).T,
-        counts=arranged(recipes.counts.T, places).T,
+        ingredients=arranged(ingredients, places).T, counts=arranged(counts, places).T
     )
 
 

@@ -10,7 +10,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Int16, Int32
+from jaxtyping import Array, Bool, Float, Int, Int8, Int16, Int32
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.order import ordering, repeated
@@ -18,6 +18,7 @@ from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
 from jaxagent.envs.textcraft.recipes import (
     ABSENT,
+    BASES,
     GROUP_OF,
     INGREDIENTS,
     IS_BASE,
@@ -83,7 +84,8 @@ class Minecraft:
         distractors = _draw_distractors(kin, strangers, needed, params)
         numbers = jnp.concatenate([needed, distractors])
         members = jnp.asarray(plans.all_plans().members)[plan]
-        return assemble(self, goal, numbers, numbers != ABSENT, ordering(order), members)
+        bases = _base_items(self.shown(numbers))
+        return assemble(goal, numbers, numbers != ABSENT, ordering(order), members, bases)
 
     def shown(self, book: Int16[Array, "shown"]) -> Recipes:
         """Recipes[SHOWN] of their numbers."""
@@ -106,7 +108,21 @@ class Minecraft:
     def are_base(self, book: object, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
         """Whether each thing is one of the 132 items that no recipe makes."""
         del book
-        return (things >= 0) & jnp.asarray(IS_BASE)[things]
+        return _are_base(things)
+
+
+def _are_base(things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
+    return (things >= 0) & jnp.asarray(IS_BASE)[things]
+
+
+def _base_items(recipes: Recipes) -> tuple[Int16[Array, "bases"], Int8[Array, "bases"]]:
+    """The first base items of the recipes, and the most that a recipe asks of each."""
+    things, counts = recipes.ingredients.reshape(-1), recipes.counts.reshape(-1)
+    first = _are_base(things) & ~repeated(things)
+    at = first & (jnp.cumsum(first) - 1 == jnp.arange(BASES)[:, None])
+    items = jnp.max(jnp.where(at, things, -1), axis=1)
+    asked = (things == items[:, None]) & (items >= 0)[:, None]
+    return items, jnp.max(jnp.where(asked, counts, 0), axis=1)
 
 
 @cache

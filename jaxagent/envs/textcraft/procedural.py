@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Int16
+from jaxtyping import Array, Bool, Int, Int8, Int16
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.order import ordering
@@ -48,7 +48,8 @@ class Procedural:
         book = _named(drawn, items, group)
         is_group = jnp.arange(len(GROUPS)) == group - len(ITEMS)
         members = jnp.where(is_group & drawn.is_member[0], items[0], -1)
-        return assemble(self, items[drawn.goal], book, drawn.used, ordering(order), members)
+        bases = _base_items(drawn, items)
+        return assemble(items[drawn.goal], book, drawn.used, ordering(order), members, bases)
 
     def shown(self, book: Book) -> Recipes:
         """Recipes[SHOWN]: all there are."""
@@ -72,6 +73,16 @@ class Procedural:
         """Whether each thing is an item that no recipe makes."""
         made = jnp.any(things[..., None] == book.recipes.output, axis=-1)
         return ~made & (things >= 0) & (things < len(ITEMS))
+
+
+def _base_items(
+    drawn: Draft, items: Int16[Array, "local"]
+) -> tuple[Int16[Array, "bases"], Int8[Array, "bases"]]:
+    """The base items of a draft under their names, and the most that a recipe asks of each."""
+    recipes, base = drawn.recipes, SHOWN + jnp.arange(BASES)
+    asked = recipes.ingredients == base[:, None, None]
+    amounts = jnp.max(jnp.where(asked, recipes.counts, 0), axis=(1, 2)).astype(jnp.int8)
+    return jnp.where(amounts > 0, items[SHOWN:], -1), amounts
 
 
 def _named(drawn: Draft, items: Int16[Array, "local"], group: Int[Array, ""]) -> Book:
