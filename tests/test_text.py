@@ -541,6 +541,22 @@ def test_only_what_would_be_written_so_is_read(language):
     assert 0.1 < valid.mean() < 0.9
 
 
+def test_verbs_that_only_their_arguments_tell_apart_are_read():
+    alike = spoken_as(cut="{food} {tool} now", give="{what} {count} now")
+    language, schema = compile_language([alike]), KITCHEN_SCHEMA
+    soup, pan = schema.concept("food", "soup"), schema.concept("tool", "pan")
+    expected = {
+        "soup pan now": [schema.verb_id("cut"), soup, pan],
+        "soup 5 now": [schema.verb_id("give"), soup, 5],
+        "pan 5 now": [schema.verb_id("give"), pan, 5],
+        "pan soup now": [INVALID, NONE, NONE],
+        "now pan now": [INVALID, NONE, NONE],
+    }
+    for text, command in expected.items():
+        tokens = jnp.array([*language.vocabulary.encode(text), END])
+        assert language.read(tokens, voice(0, 0, 0)).tolist() == [*command, NONE], text
+
+
 @pytest.mark.parametrize("size", [1, 3, 30])
 def test_read_takes_any_number_of_tokens(size):
     vocabulary = LANGUAGE.vocabulary

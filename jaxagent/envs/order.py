@@ -29,7 +29,7 @@ def ordering(
 def ranks(keys: Shaped[Array, "n *columns"]) -> Int[Array, "n *columns"]:
     """int32: the place of every key among the sorted ones; of random keys, a permutation."""
     if keys.dtype == bool:
-        true = jnp.cumsum(keys, axis=0, dtype=jnp.int32)
+        true = counted(keys)
         behind = len(keys) - 1 - true[-1] + true
         return jnp.where(keys, behind, _along(np.arange(len(keys)), keys) - true)
     keys, total = _whole(keys), jnp.zeros(keys.shape, jnp.int32)
@@ -47,6 +47,19 @@ def _whole(keys: Shaped[Array, "*n"]) -> Int[Array, "*n"]:
         return keys
     bits = jax.lax.bitcast_convert_type(jnp.where(keys == 0, 0, keys), jnp.int32)
     return jnp.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+
+
+def counted(mask: Bool[Array, "n *columns"]) -> Int[Array, "n *columns"]:
+    """int32: how many entries hold up to every one, and with it: `cumsum`, by bits."""
+    count = len(mask)
+    mask = jnp.pad(mask, ((0, -count % 32), *[(0, 0)] * (mask.ndim - 1)))
+    mask = mask.reshape(-1, 32, *mask.shape[1:])
+    bit = jnp.uint32(1) << _along(np.arange(32, dtype=np.uint32), mask[0])
+    words = jnp.sum(jnp.where(mask, bit, 0), axis=1, keepdims=True, dtype=jnp.uint32)
+    held = jax.lax.population_count(words)
+    up_to = jax.lax.population_count(jnp.broadcast_to(words, mask.shape) & (bit | bit - 1))
+    up_to += jnp.cumsum(held, axis=0) - held
+    return up_to.astype(jnp.int32).reshape(-1, *mask.shape[2:])[:count]
 
 
 def inverse(

@@ -1,7 +1,8 @@
 """How is it said? Vocabulary, lexicons, schemas, interfaces, and the language compiled of them."""
 
+from jaxagent.text.compiler import Speaker, compile_language
 from jaxagent.text.interface import ASIDE_COUNTS, ERRORS, HELD_OUT, INTERFACES, LISTINGS, Phrases
-from jaxagent.text.language import Language, Speaker, Voice, compile_language
+from jaxagent.text.language import Language, Voice
 from jaxagent.text.lexicon import LEXICONS
 from jaxagent.text.schema import (
     ASIDES,

@@ -58,7 +58,7 @@ def member_rows(
     schema: Schema, recipes: Recipes, groups: Int16[Array, "shown"]
 ) -> Int32[Array, "members row"]:
     """`MEMBER` for what is made of the groups needed, by item, at most `LISTED_MEMBERS`."""
-    needed = jnp.any(groups[:, None, None] == recipes.ingredients, axis=(1, 2)) & (groups >= 0)
+    needed = jnp.any(groups[:, None] == recipes.ingredients.reshape(-1), axis=1) & (groups >= 0)
     again = repeated(recipes.output)
     items = jnp.where(needed & ~again, recipes.output, jnp.iinfo(jnp.int16).max)
     chosen = ordering(items)[:LISTED_MEMBERS]

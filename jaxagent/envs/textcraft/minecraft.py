@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int8, Int16, Int32
 
 from jaxagent.envs.chance import blocks, integers
-from jaxagent.envs.order import ordering, repeated
+from jaxagent.envs.order import counted, ordering, repeated
 from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
 from jaxagent.envs.textcraft.recipes import (
@@ -119,7 +119,7 @@ def _base_items(recipes: Recipes) -> tuple[Int16[Array, "bases"], Int8[Array, "b
     """The first base items of the recipes, and the most that a recipe asks of each."""
     things, counts = recipes.ingredients.reshape(-1), recipes.counts.reshape(-1)
     first = _are_base(things) & ~repeated(things)
-    at = first & (jnp.cumsum(first) - 1 == jnp.arange(BASES)[:, None])
+    at = first & (counted(first) - 1 == jnp.arange(BASES)[:, None])
     items = jnp.max(jnp.where(at, things, -1), axis=1)
     asked = (things == items[:, None]) & (items >= 0)[:, None]
     return items, jnp.max(jnp.where(asked, counts, 0), axis=1)
@@ -188,7 +188,7 @@ def _draw_distractors(
     fresh = (drawn != ABSENT) & ~repeated(drawn)
     fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)
     fresh &= (params.split == 1) | ~jnp.asarray(_of_unseen())[drawn]
-    rank = jnp.cumsum(fresh) - 1
+    rank = counted(fresh) - 1
     size = SHOWN - NEEDED
     at = fresh & (rank == jnp.arange(size)[:, None]) & (rank < params.distractors)
     return jnp.min(jnp.where(at, drawn, ABSENT), axis=1).astype(jnp.int16)
