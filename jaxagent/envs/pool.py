@@ -82,13 +82,21 @@ def draw_levels(key: jax.Array, weights: Float[Array, " tasks"], size: int) -> L
     which keeps small batches from missing a task.
     """
     task_key, order_key, instance_key = jax.random.split(key, 3)
+    tasks = jnp.zeros(size, jnp.int32)
+    if len(weights) > 1:
+        tasks = _draw_tasks(task_key, order_key, weights, size)
+    return Levels(jax.random.key_data(training_keys(instance_key, size)), tasks)
+
+
+def _draw_tasks(
+    task_key: jax.Array, order_key: jax.Array, weights: Float[Array, " tasks"], size: int
+) -> Int[Array, " size"]:
     shares = jnp.cumsum(weights) / jnp.sum(weights)
     points = (jnp.arange(size) + jax.random.uniform(task_key)) / size
     # Rounding may put a point past the last share: it belongs to the last task that has one.
     last = jnp.max(jnp.where(weights > 0, jnp.arange(len(weights)), 0))
     tasks = jnp.minimum(jnp.searchsorted(shares, points, side="right"), last)
-    tasks = jax.random.permutation(order_key, tasks)
-    return Levels(jax.random.key_data(training_keys(instance_key, size)), tasks)
+    return jax.random.permutation(order_key, tasks)
 
 
 def deal(

@@ -34,11 +34,12 @@ def opening(
     there = ordering(lines[:, 0] == 0)[:size]
     members = member_rows(schema, recipes, groups)
     ending = schema.fact("GOAL", schema.first_of("item") + goal)[None]
-    return jnp.concatenate([lines[there], members, ending])
+    return jnp.concatenate([schema.widen(lines[there]), members, ending])
 
 
-def recipe_rows(schema: Schema, recipes: Recipes) -> Int32[Array, "rows row"]:
-    """`RECIPE` for every recipe and its first ingredient, followed by `AND` for the others."""
+def recipe_rows(schema: Schema, recipes: Recipes) -> Int32[Array, "rows 5"]:
+    """`RECIPE` for every recipe and its first ingredient, followed by `AND` for the others; to be
+    widened."""
     first = schema.first_of("item")
     shape = recipes.ingredients.shape
     ingredient = first + recipes.ingredients.astype(jnp.int32)
@@ -48,9 +49,14 @@ def recipe_rows(schema: Schema, recipes: Recipes) -> Int32[Array, "rows row"]:
         [jnp.full((shape[0], 1), schema.fact_id("RECIPE")), output, columns[:, 0]], axis=-1
     )
     tails = jnp.concatenate(
-        [jnp.full((shape[0], shape[1] - 1, 1), schema.fact_id("AND")), columns[:, 1:]], axis=-1
+        [
+            jnp.full((shape[0], shape[1] - 1, 1), schema.fact_id("AND")),
+            columns[:, 1:],
+            jnp.full((shape[0], shape[1] - 1, 2), NONE),
+        ],
+        axis=-1,
     )
-    rows = jnp.concatenate([schema.widen(heads)[:, None], schema.widen(tails)], axis=1)
+    rows = jnp.concatenate([heads[:, None], tails], axis=1)
     return only_if(recipes.ingredients >= 0, rows).reshape(-1, rows.shape[-1])
 
 
