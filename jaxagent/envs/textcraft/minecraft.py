@@ -96,7 +96,7 @@ class Minecraft:
         del book
         return Knowledge(
             candidates=jax.tree.map(lambda c: jnp.asarray(c)[order.thing], _tables().makers),
-            is_base=self.are_base(None, order.thing),
+            is_base=_are_base(order.thing),
             groups=self.groups_of(None, order.ingredients),
         )
 
@@ -105,13 +105,9 @@ class Minecraft:
         del book
         return jnp.where(things < 0, -1, jnp.asarray(GROUP_OF)[things]).astype(jnp.int16)
 
-    def are_base(self, book: object, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
-        """Whether each thing is one of the 132 items that no recipe makes."""
-        del book
-        return _are_base(things)
-
 
 def _are_base(things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
+    """Whether each thing is one of the 132 items that no recipe makes."""
     return (things >= 0) & jnp.asarray(IS_BASE)[things]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Int8, Int16
+from jaxtyping import Array, Int, Int8, Int16
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.order import ordering
@@ -58,9 +58,11 @@ class Procedural:
     def know(self, book: Book, order: Order) -> Knowledge:
         """Only the recipes of the book count."""
         used = jnp.any(order.thing == book.recipes.ingredients)
+        is_item = (order.thing >= 0) & (order.thing < len(ITEMS))
+        is_made = jnp.any(order.thing == book.recipes.output)
         return Knowledge(
             candidates=only(book.recipes, book.recipes.output == order.thing),
-            is_base=used & self.are_base(book, order.thing),
+            is_base=used & is_item & ~is_made,
             groups=self.groups_of(book, order.ingredients),
         )
 
@@ -68,11 +70,6 @@ class Procedural:
         """The group that each thing is a member of, or -1."""
         is_output = (things[..., None] == book.recipes.output) & (things[..., None] >= 0)
         return jnp.max(jnp.where(is_output, book.group, jnp.int16(-1)), axis=-1)
-
-    def are_base(self, book: Book, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
-        """Whether each thing is an item that no recipe makes."""
-        made = jnp.any(things[..., None] == book.recipes.output, axis=-1)
-        return ~made & (things >= 0) & (things < len(ITEMS))
 
 
 def _base_items(

@@ -94,7 +94,3 @@ class Source(Protocol):
     def groups_of(self, book: Any, things: Int16[Array, "*n"]) -> Int16[Array, "*n"]:
         """The group that each thing is a member of, or -1."""
         ...
-
-    def are_base(self, book: Any, things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
-        """Whether each thing, which a recipe of the book uses, is an item that can be got."""
-        ...
