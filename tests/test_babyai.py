@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from env_play import play
 
 from jaxagent.envs import SPLITS
 from jaxagent.envs.babyai import BabyAI, original
@@ -67,6 +68,11 @@ def test_expert_solves_easy() -> None:
 @pytest.mark.parametrize("level", ENV.levels)
 def test_expert_solves_every_level_in_time(level: str) -> None:
     assert np.mean([solved(level, seed) for seed in range(20, 32)]) >= 0.99
+
+
+@pytest.mark.slow
+def test_random_commands_seldom_succeed() -> None:
+    assert play(ENV, "medium", chance=1.0, episodes=1024).solved.mean() < 0.3
 
 
 def walkable_from(state, start: tuple) -> set:
@@ -279,14 +285,14 @@ def test_a_level_that_does_not_fit_is_named() -> None:
 
 @pytest.mark.slow
 def test_expert_solves_the_original_levels() -> None:
-    def play(key, params):
+    def is_solved(key, params):
         def turn(state, _):
             return ORIGINALS.step(state, ORIGINALS.expert(state, params), params).state, None
 
         state, _ = jax.lax.scan(turn, ORIGINALS.reset(key, params)[0], length=128)
         return state.progress.status == ours.SUCCESS
 
-    played = jax.jit(jax.vmap(play, in_axes=(0, None)))
+    played = jax.jit(jax.vmap(is_solved, in_axes=(0, None)))
     keys = jax.random.split(jax.random.key(1), 64)
     solved = {name: played(keys, each.params).mean() for name, each in ORIGINALS.levels.items()}
     assert min(solved.values()) >= 0.95, solved

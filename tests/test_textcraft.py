@@ -328,6 +328,22 @@ def test_expert_recovers_from_noise(name: str) -> None:
 
 
 @each_environment
+def test_random_commands_seldom_succeed(name: str) -> None:
+    states, _ = instances(name, "medium")
+    terminated = np.asarray(_play(name)(states, _keys(5), jnp.float32(1.0))[3])
+    assert (_turns(terminated) <= ENVIRONMENTS[name].levels["medium"].turn_limit).mean() < 0.3
+
+
+def test_one_of_every_base_item_of_the_recipes_shown_is_listed() -> None:
+    env, state = ENVIRONMENTS["textcraft"], _first_state("textcraft", "hard")
+    commands, mask = map(np.asarray, env.valid_commands(state, None))
+    gets = commands[mask & (commands[:, 0] == env.schema.verb_id("get"))]
+    used = np.unique(MINECRAFT.ingredients[state.book])
+    expected = [100 + thing for thing in used if thing >= 0 and IS_BASE[thing]]
+    assert (gets[:, 1] == 1).all() and gets[:, 2].tolist() == expected
+
+
+@each_environment
 def test_listed_commands_have_an_effect(name: str) -> None:
     env, (states, _) = ENVIRONMENTS[name], instances(name, "hard")
     visited = _play(name)(states, _keys(3), jnp.float32(0.25))[4]

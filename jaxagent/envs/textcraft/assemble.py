@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Int8, Int16
+from jaxtyping import Array, Bool, Int, Int16
 
 from jaxagent.envs.order import inverse, ordering
 from jaxagent.envs.textcraft.recipes import HOLDINGS, NEEDED
@@ -20,7 +20,7 @@ def assemble(
     used: Bool[Array, "shown"],
     order: Int[Array, "shown"],
     members: Int16[Array, "groups"],
-    bases: tuple[Int16[Array, "bases"], Int8[Array, "bases"]],
+    bases: Int16[Array, "bases"],
 ) -> State:
     """The state at the start of an episode.
 
@@ -30,12 +30,10 @@ def assemble(
         used: which entries of the book are there.
         order: the permutation in which the book is to be shown.
         members: the member that the expert crafts for every group, or -1.
-        bases: base items of the book, -1 where there is none, and the most that a recipe asks of
-            each.
+        bases: base items of the book, -1 where there is none.
     """
     place = inverse(order)[:NEEDED].astype(jnp.int8)
-    things, amounts = bases
-    ascending = ordering(jnp.where(things < 0, jnp.iinfo(jnp.int16).max, things))
+    ascending = ordering(jnp.where(bases < 0, jnp.iinfo(jnp.int16).max, bases))
     items, counts = empty_handed(HOLDINGS)
     return State(
         goal=goal.astype(jnp.int16),
@@ -43,7 +41,6 @@ def assemble(
         counts=counts,
         plan=jnp.where(used[:NEEDED], place, jnp.int8(-1)),
         members=members.astype(jnp.int16),
-        bases=things[ascending],
-        base_counts=amounts[ascending],
+        bases=bases[ascending],
         book=jax.tree.map(lambda column: column[order], book),
     )

@@ -20,7 +20,7 @@ def list_commands(
 ) -> tuple[Int32[Array, "commands row"], Bool[Array, "commands"]]:
     """What can be crafted by the recipes shown, what can be got for them, and `inventory`.
 
-    A base item is offered in the largest count that one recipe asks of it.
+    One of every base item is offered: how many it takes is for the recipes to tell.
     """
     recipes = source.shown(state.book)
     ingredients = stand_ins(source, state, recipes.ingredients, recipes.counts)
@@ -28,7 +28,7 @@ def list_commands(
     craftable = jnp.all(enough, axis=-1) & (recipes.output >= 0)
     rows = [
         craft_rows(schema, recipes, ingredients),
-        get_rows(schema, state.base_counts.astype(jnp.int32), state.bases),
+        get_rows(schema, jnp.ones_like(state.bases), state.bases),
         schema.command("inventory")[None],
     ]
     mask = jnp.concatenate([craftable, state.bases >= 0, jnp.ones(1, bool)])

@@ -10,7 +10,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Int8, Int16, Int32
+from jaxtyping import Array, Bool, Float, Int, Int16, Int32
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.order import counted, ordering, repeated
@@ -111,14 +111,12 @@ def _are_base(things: Int16[Array, "*n"]) -> Bool[Array, "*n"]:
     return (things >= 0) & jnp.asarray(IS_BASE)[things]
 
 
-def _base_items(recipes: Recipes) -> tuple[Int16[Array, "bases"], Int8[Array, "bases"]]:
-    """The first base items of the recipes, and the most that a recipe asks of each."""
-    things, counts = recipes.ingredients.reshape(-1), recipes.counts.reshape(-1)
+def _base_items(recipes: Recipes) -> Int16[Array, "bases"]:
+    """The first base items of the recipes, -1 behind."""
+    things = recipes.ingredients.reshape(-1)
     first = _are_base(things) & ~repeated(things)
     at = first & (counted(first) - 1 == jnp.arange(BASES)[:, None])
-    items = jnp.max(jnp.where(at, things, -1), axis=1)
-    asked = (things == items[:, None]) & (items >= 0)[:, None]
-    return items, jnp.max(jnp.where(asked, counts, 0), axis=1)
+    return jnp.max(jnp.where(at, things, -1), axis=1)
 
 
 @cache

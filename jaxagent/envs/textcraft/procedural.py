@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Int8, Int16
+from jaxtyping import Array, Int, Int16
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.order import ordering
@@ -72,14 +72,11 @@ class Procedural:
         return jnp.max(jnp.where(is_output, book.group, jnp.int16(-1)), axis=-1)
 
 
-def _base_items(
-    drawn: Draft, items: Int16[Array, "local"]
-) -> tuple[Int16[Array, "bases"], Int8[Array, "bases"]]:
-    """The base items of a draft under their names, and the most that a recipe asks of each."""
-    recipes, base = drawn.recipes, SHOWN + jnp.arange(BASES)
-    asked = recipes.ingredients == base[:, None, None]
-    amounts = jnp.max(jnp.where(asked, recipes.counts, 0), axis=(1, 2)).astype(jnp.int8)
-    return jnp.where(amounts > 0, items[SHOWN:], -1), amounts
+def _base_items(drawn: Draft, items: Int16[Array, "local"]) -> Int16[Array, "bases"]:
+    """The base items that a draft uses, under their names, -1 for one that it does not."""
+    base = SHOWN + jnp.arange(BASES)
+    used = jnp.any(drawn.recipes.ingredients == base[:, None, None], axis=(1, 2))
+    return jnp.where(used, items[SHOWN:], -1)
 
 
 def _named(drawn: Draft, items: Int16[Array, "local"], group: Int[Array, ""]) -> Book:

@@ -20,7 +20,6 @@ class State(flax.struct.PyTreeNode):
         plan: places among the shown recipes of those that the expert uses, -1 behind.
         members: the member that the expert crafts for every group, or -1.
         bases: base items of the shown recipes, ascending, -1 behind.
-        base_counts: the most that a shown recipe asks of each.
         book: the recipes of this instance, as their source keeps them.
     """
 
@@ -30,7 +29,6 @@ class State(flax.struct.PyTreeNode):
     plan: Int8[Array, "needed"]
     members: Int16[Array, "groups"]
     bases: Int16[Array, "bases"]
-    base_counts: Int8[Array, "bases"]
     book: Any
 
 
