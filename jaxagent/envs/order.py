@@ -88,6 +88,15 @@ def arranged(
     return jnp.sum(jnp.where(is_here, values[:, None], 0), axis=0, dtype=values.dtype)
 
 
+def first_of(
+    values: Shaped[Array, "n"], mask: Bool[Array, "n"], number: int, missing: int
+) -> Shaped[Array, "number"]:
+    """The first `number` of the values under the mask, `missing` behind where there are fewer."""
+    place = jnp.where(mask, counted(mask) - 1, number)
+    found = jnp.full(number, missing, values.dtype)
+    return found.at[place].set(values, mode="drop")
+
+
 def repeated(keys: Shaped[Array, "n *columns"]) -> Bool[Array, "n *columns"]:
     """Which keys equal one before them."""
     again = jnp.zeros(keys.shape, bool)

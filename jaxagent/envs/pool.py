@@ -12,6 +12,9 @@ from jaxagent.envs.suite import Instance, Message, Suite
 
 _HELD_OUT = np.uint32(1 << 31)
 
+_AT_ONCE = 512
+"""Most instances of one part of a pool."""
+
 
 class Pool(flax.struct.PyTreeNode):
     """Instances ready to be dealt, a leading axis of `size` on every leaf.
@@ -61,7 +64,28 @@ def evaluation_keys(numbers: UInt32[Array, " n"] | Int[Array, " n"]) -> jax.Arra
 
 def fill_pool(suite: Suite, keys: jax.Array, tasks: Int[Array, " size"]) -> Pool:
     """The instances that `keys` make of `tasks`."""
-    return Pool(*jax.vmap(suite.reset)(keys, tasks))
+
+    def fill(levels: tuple[jax.Array, Array]) -> Pool:
+        return Pool(*jax.vmap(suite.reset)(*levels))
+
+    parts = _parts(len(tasks))
+    if parts == 1:
+        return fill((keys, tasks))
+    levels = jax.tree.map(lambda leaf: leaf.reshape(parts, -1), (keys, tasks))
+    return jax.tree.map(
+        lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), jax.lax.map(fill, levels)
+    )
+
+
+def _parts(size: int) -> int:
+    """In how many parts of equal size a pool is filled.
+
+    On a CPU what the instances of a part are made of stays in the cache.
+    """
+    if jax.default_backend() != "cpu":
+        return 1
+    fewest = -(-size // _AT_ONCE)
+    return next((n for n in range(fewest, 2 * fewest) if size % n == 0), 1)
 
 
 def draw_pool(key: jax.Array, suite: Suite, weights: Float[Array, " tasks"], size: int) -> Pool:

@@ -51,7 +51,7 @@ from jaxagent.envs.alfworld.state import (
 )
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.fusion import worked_out
-from jaxagent.envs.order import counted, ordering, ranks
+from jaxagent.envs.order import first_of, ordering, ranks
 
 CROWD = 6
 """Most things in one receptacle at first."""
@@ -171,9 +171,7 @@ def _draw_places(
     needed |= (place == home) | ((place == lamp) & (quest.task == LIGHT))
     wait = jnp.where(needed & (kind >= 0), -1.0, wait)
     chosen = (ranks(wait) < params.places) & (kind >= 0)
-    slot = jnp.where(chosen, counted(chosen) - 1, -1)
-    is_slot = slot == jnp.arange(PLACES)[:, None]
-    return jnp.max(jnp.where(is_slot, kind, jnp.int8(-1)), axis=1)
+    return first_of(kind, chosen, PLACES, -1)
 
 
 def _draw_kinds(

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16, Int32
 
 from jaxagent.envs.chance import blocks, integers
-from jaxagent.envs.order import counted, ordering, repeated
+from jaxagent.envs.order import first_of, ordering, repeated
 from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
 from jaxagent.envs.textcraft.recipes import (
@@ -115,8 +115,7 @@ def _base_items(recipes: Recipes) -> Int16[Array, "bases"]:
     """The first base items of the recipes, -1 behind."""
     things = recipes.ingredients.reshape(-1)
     first = _are_base(things) & ~repeated(things)
-    at = first & (counted(first) - 1 == jnp.arange(BASES)[:, None])
-    return jnp.max(jnp.where(at, things, -1), axis=1)
+    return first_of(things, first, BASES, -1)
 
 
 @cache
@@ -182,10 +181,9 @@ def _draw_distractors(
     fresh = (drawn != ABSENT) & ~repeated(drawn)
     fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)
     fresh &= (params.split == 1) | ~jnp.asarray(_of_unseen())[drawn]
-    rank = counted(fresh) - 1
     size = SHOWN - NEEDED
-    at = fresh & (rank == jnp.arange(size)[:, None]) & (rank < params.distractors)
-    return jnp.min(jnp.where(at, drawn, ABSENT), axis=1).astype(jnp.int16)
+    chosen = first_of(drawn.astype(jnp.int16), fresh, size, ABSENT)
+    return jnp.where(jnp.arange(size) < params.distractors, chosen, jnp.int16(ABSENT))
 
 
 @cache
