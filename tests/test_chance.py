@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxagent.envs.chance import blocks
-from jaxagent.envs.order import arranged, inverse, ordering, ranks, repeated
+from jaxagent.envs.chance import blocks, integers, parted
+from jaxagent.envs.order import arranged, first_of, inverse, ordering, ranks, repeated
 from jaxagent.envs.threefry import uniform
 
 
@@ -28,6 +28,26 @@ def test_blocks_are_one_draw_cut_in_pieces():
     ends = np.cumsum([12, 1, 30])
     for block, part, shape in zip(blocks(key, *shapes), np.split(noise, ends), shapes, strict=True):
         np.testing.assert_array_equal(block, part.reshape(shape))
+
+
+def test_noise_is_parted_in_a_choice_and_noise():
+    noise = jax.random.uniform(jax.random.key(2), (200_000,))
+    low, high = jnp.array(3), jnp.array(15)
+    choice, rest = map(np.asarray, parted(noise, low, high))
+    np.testing.assert_array_equal(choice, integers(noise, low, high))
+    assert rest.min() >= 0 and rest.max() < 1
+    assert abs(np.corrcoef(choice, rest)[0, 1]) < 0.01
+    assert abs(np.quantile(rest, [0.1, 0.5, 0.9]) - [0.1, 0.5, 0.9]).max() < 0.005
+
+
+@pytest.mark.parametrize("number", [1, 4, 9])
+def test_the_first_that_hold_are_put_in_front(number):
+    values = np.arange(40, 49, dtype=np.int8)
+    masks = np.random.default_rng(1).random((64, 9)) < np.linspace(0, 1, 64)[:, None]
+    found = jax.jit(jax.vmap(lambda mask: first_of(values, mask, number, -1)))(masks)
+    for mask, row in zip(masks, found, strict=True):
+        expected = [*values[mask], *[-1] * 9][:number]
+        np.testing.assert_array_equal(row, np.array(expected, np.int8))
 
 
 @pytest.mark.parametrize("size", [1, 5, 32, 33, 65])

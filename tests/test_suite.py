@@ -504,6 +504,19 @@ def test_a_pool_is_filled_by_its_keys():
         )
 
 
+@pytest.mark.parametrize("size", [7, 8, 12])
+def test_a_pool_is_the_same_filled_in_parts(monkeypatch, size):
+    suite = suite_of("read/easy", "ledger/easy")
+    keys, tasks = pool.evaluation_keys(jnp.arange(size)), jnp.arange(size) % 2
+    whole = jax.jit(partial(pool.fill_pool, suite))(keys, tasks)
+    monkeypatch.setattr(pool, "_AT_ONCE", 4)
+    parts = jax.make_jaxpr(partial(pool.fill_pool, suite))(keys, tasks)
+    # A size that does not divide, in parts that are not much smaller, is filled whole.
+    assert ("scan" in str(parts)) == (size != 7)
+    filled = jax.jit(lambda *levels: pool.fill_pool(suite, *levels))(keys, tasks)
+    jax.tree.map(np.testing.assert_array_equal, filled, whole)
+
+
 def test_rows_make_no_worlds_but_their_own():
     suite = suite_of("read/easy", "ledger/easy")
     tasks = np.array([0, 1, 1, 0, 1])

@@ -34,6 +34,18 @@ def integers(
     return low + jnp.floor(noise * (jnp.asarray(high) - low)).astype(jnp.int32)
 
 
+def parted(
+    noise: Float[Array, "*n"], low: Int[Array, "*n"] | int, high: Int[Array, "*n"] | int
+) -> tuple[Int[Array, "*n"], Float[Array, "*n"]]:
+    """What `integers` draws, and what is left of the noise: independent of it, in [0, 1) again.
+
+    The grain of the rest is coarser by the number of choices.
+    """
+    scaled = noise * (jnp.asarray(high) - low)
+    whole = jnp.floor(scaled)
+    return low + whole.astype(jnp.int32), scaled - whole
+
+
 def choose(noise: Float[Array, "*n"], options: tuple[int, ...]) -> Int[Array, "*n"]:
     """One of `options` for every number in [0, 1)."""
     return jnp.array(options)[integers(noise, 0, len(options))]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.searchqa import documents, graph, question
-from jaxagent.envs.searchqa.ontology import ENTITIES
 from jaxagent.envs.searchqa.state import SearchParams, State
 from jaxagent.envs.searchqa.words import HITS
 
@@ -18,21 +18,26 @@ GRAPHS = ("episode", "global", "counterfactual")
 """Where the graph comes from: drawn for every episode; one for all episodes; the same one, of
 which all that an episode asks for is changed in its documents."""
 
+_NOISE: dict[str, tuple[int, ...]] = {
+    "world": (),
+    "question": (question.NUMBERS,),
+    **documents.NOISE,
+    **graph.NOISE,
+}
+"""What is drawn -> shape of the noise that it is drawn from."""
+
 
 def generate(key: Array, params: SearchParams, source: str) -> State:
     """A new instance of the level `params`, with the graph of a `source` out of `GRAPHS`."""
-    chance, asking, writing, drawing = blocks(
-        key,
-        (1,),
-        (question.NUMBERS,),
-        (ENTITIES, documents.COLUMNS),
-        (ENTITIES, graph.COLUMNS),
-    )
-    world = integers(chance[0], params.worlds[0], params.worlds[1])
-    noise = drawing if source == "episode" else jnp.asarray(_global_noise())[world]
-    truth = graph.draw_graph(noise, world, params.share)
-    way, told = question.draw_way(asking, truth, params, is_contrary=source == "counterfactual")
-    pages = documents.write_documents(writing, told, way, params)
+    noise = dict(zip(_NOISE, blocks(key, *_NOISE.values()), strict=True))
+    world = integers(noise["world"], params.worlds[0], params.worlds[1])
+    drawn = noise
+    if source != "episode":
+        drawn = jax.tree.map(lambda worlds: jnp.asarray(worlds)[world], _global_noise())
+    truth = graph.draw_graph(drawn, world, params.share)
+    is_contrary = source == "counterfactual"
+    way, told = question.draw_way(noise["question"], truth, params, is_contrary)
+    pages = documents.write_documents(noise, told, way, params)
     return State(
         documents=pages,
         question=question.put_question(way, told),
@@ -45,7 +50,7 @@ def generate(key: Array, params: SearchParams, source: str) -> State:
 
 
 @cache
-def _global_noise() -> Float[np.ndarray, "worlds entities columns"]:
+def _global_noise() -> dict[str, Float[np.ndarray, "worlds ..."]]:
     """What the one graph of all episodes is made of, world by world."""
-    shape = (len(graph.WORLDS), ENTITIES, graph.COLUMNS)
-    return np.random.default_rng(0).random(shape, np.float32)
+    random, worlds = np.random.default_rng(0), len(graph.WORLDS)
+    return {name: random.random((worlds, *n), np.float32) for name, n in graph.NOISE.items()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int16, Int32
 
-from jaxagent.envs.chance import integers
+from jaxagent.envs.chance import integers, parted
 from jaxagent.envs.order import ranks
 from jaxagent.envs.searchqa.names import FIRST_WORDS, SECOND_WORDS
 from jaxagent.envs.searchqa.ontology import (
@@ -19,6 +20,7 @@ from jaxagent.envs.searchqa.ontology import (
     KIND_OF,
     KINDS,
     PEOPLE,
+    RELATION_OF,
     SLOTS,
     TARGET_BASE,
     TARGET_SIZE,
@@ -37,8 +39,14 @@ seen worlds first. No two worlds have a name in common, and the unseen ones are 
 
 SEEN_WORLDS = len(WORLDS) - RESIDUES
 
-COLUMNS = 6 + SLOTS
-"""Numbers that a graph needs for every thing."""
+NOISE = {
+    "names": (ENTITIES, 2),
+    "nicknames": (PEOPLE,),
+    "years": (ENTITIES,),
+    "apart": (ENTITIES,),
+    "draws": (ENTITIES, SLOTS - 1),
+}
+"""What is drawn for a graph -> shape of the noise that it is drawn from."""
 
 _FIRST = np.array([SCHEMA.first_of(f"{kind}_first") for kind in KINDS])[KIND_OF]
 _SECOND = np.array([SCHEMA.first_of(f"{kind}_second") for kind in KINDS])[KIND_OF]
@@ -59,6 +67,9 @@ together would spoil the search for the neighbour's document."""
 _years = np.arange(YEARS)
 YEAR_WORDS = np.stack([18 + _years // 90, 10 + _years % 90], axis=1)
 """int[YEARS, 2]: every year as two numbers, e.g. 18 47."""
+
+if not IS_YEAR[RELATION_OF[:, -1] >= 0, -1].all():
+    raise ValueError("relations: expected no more than a year in the last place of any kind")
 
 if any(
     len(FIRST_WORDS[kind]) != RESIDUES * n or len(SECOND_WORDS[kind]) != RESIDUES * n
@@ -84,7 +95,7 @@ class Graph(NamedTuple):
 
 
 def draw_graph(
-    noise: Float[Array, "entities columns"], world: Int[Array, ""], share: Float[Array, "2"]
+    noise: Mapping[str, Float[Array, "..."]], world: Int[Array, ""], share: Float[Array, "2"]
 ) -> Graph:
     """The graph that `noise` makes, with names of `world`.
 
@@ -92,14 +103,17 @@ def draw_graph(
     neighbour. As no two neighbours share both, all names differ.
     """
     classes = jnp.asarray(WORLDS)[world]
-    shuffled = _shuffled_by_kind(noise[:, :2].T)
+    shuffled = _shuffled_by_kind(noise["names"].T)
+    later, rest = parted(noise["apart"], 0, YEARS // ENTITIES)
     odd = _PLACES % 2 == 1
-    first = _shared(shuffled[0], odd & (noise[:, 4] < share[0])) * RESIDUES + classes[0]
-    second = _shared(shuffled[1], ~odd & (noise[:, 4] < share[1])) * RESIDUES + classes[1]
+    first = _shared(shuffled[0], odd & (rest < share[0])) * RESIDUES + classes[0]
+    second = _shared(shuffled[1], ~odd & (rest < share[1])) * RESIDUES + classes[1]
     words = jnp.stack([_FIRST + first, _SECOND + second], axis=1)
-    nicknames = ranks(noise[:PEOPLE, 2]) * RESIDUES + classes[1]
-    years = ranks(noise[:, 3]) * (YEARS // ENTITIES) + integers(noise[:, 5], 0, 3)
-    draws = jnp.where(IS_YEAR, years[:, None], integers(noise[:, 6:], 0, jnp.asarray(CHOICES)))
+    nicknames = ranks(noise["nicknames"]) * RESIDUES + classes[1]
+    years = ranks(noise["years"]) * (YEARS // ENTITIES) + later
+    # What stands in the last place leads to a year, if to anything.
+    draws = integers(noise["draws"], 0, jnp.asarray(CHOICES[:, :-1]))
+    draws = jnp.where(IS_YEAR, years[:, None], jnp.pad(draws, ((0, 0), (0, 1))))
     return Graph(
         words=jnp.concatenate([words.astype(jnp.int16), jnp.asarray(YEAR_WORDS, jnp.int16)]),
         names=jnp.asarray(_NAME_IDS) + first * _SIZES[KIND_OF] + second,
