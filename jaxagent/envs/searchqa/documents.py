@@ -49,7 +49,7 @@ def write_documents(
     noise: Mapping[str, Float[Array, "..."]], graph: Graph, way: Way, params: SearchParams
 ) -> Documents:
     """Documents that tell all that the way leads over, among others."""
-    is_on_way = jnp.any(needed(way), axis=1)
+    is_on_way = jnp.any(jnp.arange(ENTITIES)[:, None] == way.subjects, axis=1)
     slots, statements = _tell(noise["told"], graph, way, params)
     # Twice as likely as others to be copied: not all that is needed has a copy.
     copied = ordering(noise["copied"] / jnp.where(is_on_way, 2, 1), COPIES)
@@ -126,4 +126,5 @@ def _either(
 
 def _named(graph: Graph, things: Int[Array, "*n"]) -> Int16[Array, "*n 2"]:
     """The names of things, -1 for none."""
-    return jnp.where(things[..., None] >= 0, graph.words[things], jnp.int16(-1))
+    words = graph.words.at[jnp.maximum(things, 0)].get(mode="promise_in_bounds")
+    return jnp.where(things[..., None] >= 0, words, jnp.int16(-1))
