@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxagent.envs import Message, Pool, Suite, deal, draw_pool, make_suite
 from jaxagent.rl.devices import devices_for, replicate, spread
 from jaxagent.rl.imitation import Expert
-from jaxagent.study.originals import original_rate
+from jaxagent.study.originals import original_rate, step_counter
 from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_of, result_of
 
 COMPILED = (256, 257, 258)
@@ -61,6 +61,24 @@ def _rates(task: str, batch: int, seconds: float, baseline: float | None) -> Ite
     for name, step, actions in (("env", _step_all, play[1]), ("env+text", _act_all, play[2])):
         rate = _turn_rate(_everywhere(suite, step, batch, (play[0], actions)), batch, seconds)
         yield result_of(name, task, batch, rate, "turns/s", baseline)
+    counter = step_counter(task)
+    if counter:
+        steps = rate * _steps_per_turn(counter, suite, *play[:2])
+        yield result_of("env+text, steps", task, batch, steps, "steps/s", baseline)
+
+
+def _steps_per_turn(
+    counter: Callable[[Any], jax.Array], suite: Suite, pool: Pool, commands: jax.Array
+) -> float:
+    """Steps of the original that a turn of a replay takes."""
+
+    def turn(carry: tuple, commands: jax.Array) -> tuple[tuple, jax.Array]:
+        instances, dealt = carry
+        move = jax.vmap(suite.move)(instances, commands)
+        steps = jnp.mean(counter(move.state) - counter(instances))
+        return _dealt(pool, move.state, move.terminated, dealt), steps
+
+    return float(jnp.mean(jax.jit(partial(jax.lax.scan, turn))(_start(pool), commands)[1]))
 
 
 def _turn_rate(play: tuple[Callable[..., jax.Array], tuple], batch: int, seconds: float) -> float:

