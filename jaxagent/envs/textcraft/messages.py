@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, Int16, Int32
 
 from jaxagent.envs.order import ordering, repeated
-from jaxagent.envs.textcraft.recipes import LISTED_HOLDINGS, LISTED_MEMBERS, Recipes
+from jaxagent.envs.textcraft.recipes import GROUPS, ITEMS, LISTED_HOLDINGS, LISTED_MEMBERS, Recipes
 from jaxagent.envs.textcraft.rules import Outcome
 from jaxagent.envs.textcraft.state import State
 from jaxagent.text import NONE, Schema, only_if
@@ -64,7 +65,10 @@ def member_rows(
     schema: Schema, recipes: Recipes, groups: Int16[Array, "shown"]
 ) -> Int32[Array, "members row"]:
     """`MEMBER` for what is made of the groups needed, by item, at most `LISTED_MEMBERS`."""
-    needed = jnp.any(groups[:, None] == recipes.ingredients.reshape(-1), axis=1) & (groups >= 0)
+    every = len(ITEMS) + np.arange(len(GROUPS))
+    # Slots first: of more than 32 comparisons XLA makes an array before it reduces them.
+    asked = jnp.any(jnp.any(recipes.ingredients == every[:, None, None], axis=2), axis=1)
+    needed = jnp.any((groups[:, None] == every) & asked, axis=1)
     again = repeated(recipes.output)
     items = jnp.where(needed & ~again, recipes.output, jnp.iinfo(jnp.int16).max)
     chosen = ordering(items)[:LISTED_MEMBERS]

@@ -75,7 +75,8 @@ class Procedural:
 def _base_items(drawn: Draft, items: Int16[Array, "local"]) -> Int16[Array, "bases"]:
     """The base items that a draft uses, under their names, -1 for one that it does not."""
     base = SHOWN + jnp.arange(BASES)
-    used = jnp.any(drawn.recipes.ingredients == base[:, None, None], axis=(1, 2))
+    used = jnp.any(drawn.recipes.ingredients == base[:, None, None], axis=2)
+    used = jnp.any(used, axis=1)
     return jnp.where(used, items[SHOWN:], -1)
 
 
