@@ -16,9 +16,17 @@ from jaxtyping import Array, Bool, Float, Int, Int16
 
 from jaxagent.envs.chance import parted
 from jaxagent.envs.fusion import worked_out
-from jaxagent.envs.order import arranged, inverse, ordering, ranks
+from jaxagent.envs.order import ordering, ranks
 from jaxagent.envs.searchqa.graph import Graph, led_to, redrawn
-from jaxagent.envs.searchqa.ontology import ENTITIES, PEOPLE, RELATION_OF, RELATIONS, SLOTS
+from jaxagent.envs.searchqa.ontology import (
+    ENTITIES,
+    PEOPLE,
+    RELATION_OF,
+    RELATIONS,
+    SLOT_OF,
+    SLOTS,
+    YEARS,
+)
 from jaxagent.envs.searchqa.question import Way, needed
 from jaxagent.envs.searchqa.state import Documents, SearchParams
 from jaxagent.envs.searchqa.words import SCHEMA, STATEMENTS
@@ -44,17 +52,20 @@ _ORDERS = np.array(list(permutations(range(SLOTS))), np.int32)
 _TOLD = len(RELATIONS)
 """A statement is one number: the thing that it leads to times this and the relation, or -1."""
 
+_ALL_TOLD = 1 << ((ENTITIES + YEARS) * _TOLD).bit_length()
+"""More than there are statements."""
+
 
 def write_documents(
     noise: Mapping[str, Float[Array, "..."]], graph: Graph, way: Way, params: SearchParams
 ) -> Documents:
     """Documents that tell all that the way leads over, among others."""
     is_on_way = jnp.any(jnp.arange(ENTITIES)[:, None] == way.subjects, axis=1)
-    slots, statements = _tell(noise["told"], graph, way, params)
+    statements = _tell(noise["told"], graph, way, params)
     # Twice as likely as others to be copied: not all that is needed has a copy.
     copied = ordering(noise["copied"] / jnp.where(is_on_way, 2, 1), COPIES)
     copies = statements[:, copied]
-    copies = copies.at[0].set(_outdated(noise["outdated"], graph, copies[0], copied, slots[copied]))
+    copies = copies.at[0].set(_outdated(noise["outdated"], graph, copies[0], copied))
     is_page = ranks(noise["pages"] - _FIRST * is_on_way) < params.documents
     is_copy = is_page[copied] & (jnp.arange(COPIES) < params.copies)
     entities = _either(is_page, jnp.arange(ENTITIES), is_copy, copied)
@@ -74,20 +85,23 @@ def write_documents(
 
 def _tell(
     noise: Float[Array, "entities"], graph: Graph, way: Way, params: SearchParams
-) -> tuple[Int[Array, "entities"], Int[Array, "statements entities"]]:
-    """The relation that is told first of every entity, by its slot, and all that is told."""
+) -> Int[Array, "statements entities"]:
+    """What is told of every entity, the most urgent first."""
     order, noise = parted(noise, 0, len(_ORDERS))
     number, noise = parted(noise, params.least_statements, params.most_statements + 1)
     is_similar = noise < params.similar
-    places = ranks(_urgency(jnp.asarray(_ORDERS)[order], is_similar, way).T)
-    entities, slots = jnp.indices((ENTITIES, SLOTS))
-    relations = jnp.asarray(RELATION_OF)
+    slots, entities = np.indices((SLOTS, ENTITIES))
+    relations = jnp.asarray(RELATION_OF.T)
     statements = led_to(entities, slots, graph.draws) * _TOLD + relations
-    # Worked out once, not for every statement.
-    statements = worked_out(jnp.where(relations >= 0, statements, -1).T)
-    told = arranged(statements, places, STATEMENTS)
-    told = jnp.where(jnp.arange(STATEMENTS)[:, None] < number, told, -1)
-    return inverse(places, 1)[0], told
+    urgency = _urgency(jnp.asarray(_ORDERS.T)[:, order], is_similar, way)
+    # No two are as urgent: the least of these numbers is the most urgent statement, and so on.
+    keys = urgency * _ALL_TOLD + jnp.where(relations >= 0, statements, -1) + 1
+    keys = worked_out(keys)
+    least = [jnp.min(keys, axis=0)]
+    for _ in range(STATEMENTS - 1):
+        least.append(jnp.min(keys, axis=0, where=keys > least[-1], initial=np.iinfo(np.int32).max))
+    told = jnp.stack(least) % _ALL_TOLD - 1
+    return jnp.where(jnp.arange(STATEMENTS)[:, None] < number, told, -1)
 
 
 def _outdated(
@@ -95,21 +109,21 @@ def _outdated(
     graph: Graph,
     statements: Int[Array, "copies"],
     copied: Int[Array, "copies"],
-    slot: Int[Array, "copies"],
 ) -> Int[Array, "copies"]:
-    """The statements about the relations by `slot` of the entities `copied`, drawn anew."""
-    draw = redrawn(noise, copied, slot, graph.draws[copied, slot])
+    """The statements about the entities `copied`, drawn anew."""
+    slot = jnp.asarray(SLOT_OF)[statements % _TOLD]
+    draw = redrawn(noise, copied, slot, graph.draws[slot, copied])
     anew = led_to(copied, slot, draw) * _TOLD + statements % _TOLD
     return jnp.where(statements >= 0, anew, -1)
 
 
 def _urgency(
-    order: Int[Array, "entities slots"], is_similar: Bool[Array, "entities"], way: Way
-) -> Int[Array, "entities slots"]:
+    order: Int[Array, "slots entities"], is_similar: Bool[Array, "entities"], way: Way
+) -> Int[Array, "slots entities"]:
     """The lower, the sooner is a relation told of an entity; highest where there is none."""
-    relations = jnp.asarray(RELATION_OF)
-    is_asked = jnp.any(relations[..., None] == way.relations, axis=-1) & (relations >= 0)
-    order = order - SLOTS * (is_asked & is_similar[:, None])
+    relations = jnp.asarray(RELATION_OF.T)
+    is_asked = jnp.any(relations == way.relations[:, None, None], axis=0) & (relations >= 0)
+    order = order - SLOTS * (is_asked & is_similar)
     return order - 2 * SLOTS * needed(way) + SLOTS * (relations < 0)
 
 

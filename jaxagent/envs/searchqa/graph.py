@@ -85,13 +85,13 @@ class Graph(NamedTuple):
         words: int16[ENTITIES + YEARS, 2], the name of every thing and the numbers of every year.
         names: int32[ENTITIES], number of every name among all that there could be.
         nicknames: int32[PEOPLE], what people are also called.
-        draws: int32[ENTITIES, SLOTS], which of the things that it may lead to a relation leads to.
+        draws: int32[SLOTS, ENTITIES], which of the things that it may lead to a relation leads to.
     """
 
     words: Int16[Array, "things 2"]
     names: Int32[Array, "entities"]
     nicknames: Int32[Array, "people"]
-    draws: Int32[Array, "entities slots"]
+    draws: Int32[Array, "slots entities"]
 
 
 def draw_graph(
@@ -112,8 +112,8 @@ def draw_graph(
     nicknames = ranks(noise["nicknames"]) * RESIDUES + classes[1]
     years = ranks(noise["years"]) * (YEARS // ENTITIES) + later
     # What stands in the last place leads to a year, if to anything.
-    draws = integers(noise["draws"], 0, jnp.asarray(CHOICES[:, :-1]))
-    draws = jnp.where(IS_YEAR, years[:, None], jnp.pad(draws, ((0, 0), (0, 1))))
+    draws = integers(noise["draws"].T, 0, jnp.asarray(CHOICES.T[:-1]))
+    draws = jnp.concatenate([jnp.where(IS_YEAR.T[:-1], years, draws), years[None]])
     return Graph(
         words=jnp.concatenate([words.astype(jnp.int16), jnp.asarray(YEAR_WORDS, jnp.int16)]),
         names=jnp.asarray(_NAME_IDS) + first * _SIZES[KIND_OF] + second,
@@ -133,10 +133,12 @@ def _shared(words: Int[Array, "entities"], shared: Array) -> Int[Array, "entitie
     return jnp.where(shared & _FOLLOWS, jnp.roll(words, 1), words)
 
 
-def led_to(entity: Int[Array, "*n"], slot: Int[Array, "*n"], draw: Int[Array, "*n"]) -> Array:
+def led_to(
+    entity: Int[Array | np.ndarray, "*n"], slot: Int[Array | np.ndarray, "*n"], draw: Array
+) -> Array:
     """int32: the thing that a relation of an entity leads to; see `CHOICES`."""
-    base, own = jnp.asarray(TARGET_BASE)[entity, slot], jnp.asarray(IS_OWN)[entity, slot]
-    size = jnp.asarray(TARGET_SIZE)[entity, slot]
+    base, own = _of(TARGET_BASE, entity, slot), _of(IS_OWN, entity, slot)
+    size = _of(TARGET_SIZE, entity, slot)
     place = draw + jnp.where(own, entity - base + _APART, 0)
     return base + jnp.where(place < size, place, place - size)
 
@@ -148,5 +150,14 @@ def redrawn(
     draw: Int[Array, "*n"],
 ) -> Int[Array, "*n"]:
     """Another draw for a relation of an entity, all that are left equally likely."""
-    choices = jnp.asarray(CHOICES)[entity, slot]
+    choices = _of(CHOICES, entity, slot)
     return (draw + 1 + integers(noise, 0, choices - 1)) % choices
+
+
+def _of(
+    table: np.ndarray, entity: Int[Array | np.ndarray, "*n"], slot: Int[Array | np.ndarray, "*n"]
+) -> Array:
+    """Entries of a table [ENTITIES, SLOTS]; if the places are known, they are looked up now."""
+    if isinstance(entity, np.ndarray) and isinstance(slot, np.ndarray):
+        return jnp.asarray(table[entity, slot])
+    return jnp.asarray(table)[entity, slot]

@@ -71,7 +71,7 @@ def draw_way(
     if is_contrary:
         graph = _exchange(graph, pair, slots[0], asked != CHAIN)
     subjects, last, graph = _follow(noise[5:], graph, pair, relations, asked, is_contrary)
-    years = graph.draws[pair, slots[0]]
+    years = graph.draws[slots[0], pair]
     winner = jnp.where((years[0] < years[1]) == (asked == EARLIER), start, other)
     by_nickname = (start < PEOPLE) & (relations[-1] >= 0) & (noise[4] < params.nickname)
     answer = jnp.where(asked == CHAIN, last, winner)
@@ -93,11 +93,11 @@ def _follow(
         subjects.append(jnp.where(is_step, here, -1))
         slot = jnp.asarray(SLOT_OF)[relations[hop]]
         entity = jnp.minimum(here, ENTITIES - 1)
-        draw = draws[entity, slot]
+        draw = draws[slot, entity]
         if is_contrary:
             changed = redrawn(noise[hop], entity, slot, draw)
             draw = jnp.where(is_step & (asked == CHAIN), changed, draw)
-            draws = draws.at[entity, slot].set(draw)
+            draws = draws.at[slot, entity].set(draw)
         there = led_to(entity, slot, draw)
         there = jnp.where((asked != CHAIN) & (hop == 0), pair[1], there)
         here = jnp.where(is_step, there, here)
@@ -108,17 +108,17 @@ def _exchange(
     graph: Graph, pair: Int[Array, "2"], slot: Int[Array, ""], is_compared: Bool[Array, ""]
 ) -> Graph:
     """The graph with the years of the pair exchanged, so that a comparison ends differently."""
-    old = graph.draws[pair, slot]
+    old = graph.draws[slot, pair]
     return graph._replace(
-        draws=graph.draws.at[pair, slot].set(jnp.where(is_compared, old[::-1], old))
+        draws=graph.draws.at[slot, pair].set(jnp.where(is_compared, old[::-1], old))
     )
 
 
-def needed(way: Way) -> Bool[Array, "entities slots"]:
+def needed(way: Way) -> Bool[Array, "slots entities"]:
     """The statements that the way leads over."""
-    at_entity = jnp.arange(ENTITIES)[:, None] == way.subjects
-    at_slot = jnp.arange(SLOTS)[:, None] == way.slots
-    return jnp.any(at_entity[:, None] & at_slot, axis=-1)
+    at_entity = jnp.arange(ENTITIES) == way.subjects[:, None]
+    at_slot = jnp.arange(SLOTS) == way.slots[:, None]
+    return jnp.any(at_slot[..., None] & at_entity[:, None], axis=0)
 
 
 def put_question(way: Way, graph: Graph) -> Question:
