@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxagent.envs.chance import blocks, integers, parted
-from jaxagent.envs.order import arranged, first_of, inverse, ordering, ranks, repeated
+from jaxagent.envs.order import arranged, first_where, inverse, ordering, ranks, repeated
 from jaxagent.envs.threefry import uniform
 
 
@@ -44,7 +44,7 @@ def test_noise_is_parted_in_a_choice_and_noise():
 def test_the_first_that_hold_are_put_in_front(number):
     values = np.arange(40, 49, dtype=np.int8)
     masks = np.random.default_rng(1).random((64, 9)) < np.linspace(0, 1, 64)[:, None]
-    found = jax.jit(jax.vmap(lambda mask: first_of(values, mask, number, -1)))(masks)
+    found = jax.jit(jax.vmap(lambda mask: first_where(values, mask, number, -1)))(masks)
     for mask, row in zip(masks, found, strict=True):
         expected = [*values[mask], *[-1] * 9][:number]
         np.testing.assert_array_equal(row, np.array(expected, np.int8))

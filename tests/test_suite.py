@@ -509,7 +509,7 @@ def test_a_pool_is_the_same_filled_in_parts(monkeypatch, size):
     suite = suite_of("read/easy", "ledger/easy")
     keys, tasks = pool.evaluation_keys(jnp.arange(size)), jnp.arange(size) % 2
     whole = jax.jit(partial(pool.fill_pool, suite))(keys, tasks)
-    monkeypatch.setattr(pool, "_AT_ONCE", 4)
+    monkeypatch.setattr(pool, "_MOST_AT_ONCE", 4)
     parts = jax.make_jaxpr(partial(pool.fill_pool, suite))(keys, tasks)
     # A size that does not divide, in parts that are not much smaller, is filled whole.
     assert ("scan" in str(parts)) == (size != 7)

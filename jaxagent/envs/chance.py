@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,13 @@ def blocks(key: jax.Array, *shapes: tuple[int, ...]) -> list[Float[Array, "..."]
     ]
     parts = jnp.split(uniform(key, np.concatenate(columns)), ends[:-1])
     return [part.reshape(shape[::-1]).T for part, shape in zip(parts, shapes, strict=True)]
+
+
+def named_blocks(
+    key: jax.Array, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Float[Array, "..."]]:
+    """The `blocks` of these shapes, under their names."""
+    return dict(zip(shapes, blocks(key, *shapes.values()), strict=True))
 
 
 def integers(

@@ -88,7 +88,7 @@ def arranged(
     return jnp.sum(jnp.where(is_here, values[:, None], 0), axis=0, dtype=values.dtype)
 
 
-def first_of(
+def first_where(
     values: Shaped[Array, "n"], mask: Bool[Array, "n"], number: int, missing: int
 ) -> Shaped[Array, "number"]:
     """The first `number` of the values under the mask, `missing` behind where there are fewer."""

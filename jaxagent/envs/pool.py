@@ -12,8 +12,8 @@ from jaxagent.envs.suite import Instance, Message, Suite
 
 _HELD_OUT = np.uint32(1 << 31)
 
-_AT_ONCE = 512
-"""Most instances of one part of a pool."""
+_MOST_AT_ONCE = 512
+"""Most instances of a pool that are made side by side on a CPU."""
 
 
 class Pool(flax.struct.PyTreeNode):
@@ -65,26 +65,25 @@ def evaluation_keys(numbers: UInt32[Array, " n"] | Int[Array, " n"]) -> jax.Arra
 def fill_pool(suite: Suite, keys: jax.Array, tasks: Int[Array, " size"]) -> Pool:
     """The instances that `keys` make of `tasks`."""
 
-    def fill(levels: tuple[jax.Array, Array]) -> Pool:
-        return Pool(*jax.vmap(suite.reset)(*levels))
+    def make(level: tuple[jax.Array, Array]) -> Pool:
+        return Pool(*suite.reset(*level))
 
-    parts = _parts(len(tasks))
-    if parts == 1:
-        return fill((keys, tasks))
-    levels = jax.tree.map(lambda leaf: leaf.reshape(parts, -1), (keys, tasks))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), jax.lax.map(fill, levels))
+    size, at_once = len(tasks), _at_once(len(tasks))
+    if at_once == size:
+        return jax.vmap(make)((keys, tasks))
+    return jax.lax.map(make, (keys, tasks), batch_size=at_once)
 
 
-def _parts(size: int) -> int:
-    """In how many parts of equal size a pool is filled: in one, unless on a CPU.
+def _at_once(size: int) -> int:
+    """How many instances of a pool are made side by side: all, unless on a CPU.
 
     There what the instances of a part are made of stays in the cache: of 4,096 at once SearchQA's
     take twice as long. A size without a divisor that suits is filled whole.
     """
     if jax.default_backend() != "cpu":
-        return 1
-    fewest = -(-size // _AT_ONCE)
-    return next((n for n in range(fewest, 2 * fewest) if size % n == 0), 1)
+        return size
+    fewest = -(-size // _MOST_AT_ONCE)
+    return size // next((n for n in range(fewest, 2 * fewest) if size % n == 0), 1)
 
 
 def draw_pool(key: jax.Array, suite: Suite, weights: Float[Array, " tasks"], size: int) -> Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -63,22 +64,9 @@ def _rates(task: str, batch: int, seconds: float, baseline: float | None) -> Ite
         yield result_of(name, task, batch, rate, "turns/s", baseline)
     counter = step_counter(task)
     if counter:
-        steps = rate * _steps_per_turn(counter, suite, *play[:2])
-        yield result_of("env+text, steps", task, batch, steps, "steps/s", baseline)
-
-
-def _steps_per_turn(
-    counter: Callable[[Any], jax.Array], suite: Suite, pool: Pool, commands: jax.Array
-) -> float:
-    """Steps of the original that a turn of a replay takes."""
-
-    def turn(carry: tuple, commands: jax.Array) -> tuple[tuple, jax.Array]:
-        instances, dealt = carry
-        move = jax.vmap(suite.move)(instances, commands)
-        steps = jnp.mean(counter(move.state) - counter(instances))
-        return _dealt(pool, move.state, move.terminated, dealt), steps
-
-    return float(jnp.mean(jax.jit(partial(jax.lax.scan, turn))(_start(pool), commands)[1]))
+        taken = partial(_step_all, suite, check=lambda a, b: jnp.sum(counter(b.state) - counter(a)))
+        steps = float(jax.jit(taken)(*play[:2])) / math.prod(play[1].shape[:2])
+        yield result_of("env+text, steps", task, batch, steps * rate, "steps/s", baseline)
 
 
 def _turn_rate(play: tuple[Callable[..., jax.Array], tuple], batch: int, seconds: float) -> float:
@@ -176,14 +164,27 @@ def _random_play(suite: Suite, pool: Pool, key: jax.Array) -> tuple[jax.Array, j
     return jax.lax.scan(turn, _start(pool), jax.random.split(key, TURNS))[1]
 
 
-def _step_all(suite: Suite, pool: Pool, commands: jax.Array) -> jax.Array:
-    """Carries out commands with resets from the pool, without a word; returns a checksum."""
+def _checksum(before: Any, move: Any) -> jax.Array:
+    del before
+    return jnp.sum(move.facts) + jnp.sum(move.reward).astype(jnp.int32)
+
+
+def _step_all(
+    suite: Suite,
+    pool: Pool,
+    commands: jax.Array,
+    check: Callable[[Any, Any], jax.Array] = _checksum,
+) -> jax.Array:
+    """Carries out commands with resets from the pool, without a word.
+
+    Returns:
+        The sum over turns of what `check` makes of the instances before it and of the moves.
+    """
 
     def turn(carry: tuple, commands: jax.Array) -> tuple[tuple, jax.Array]:
         instances, dealt = carry
         move = jax.vmap(suite.move)(instances, commands)
-        check = jnp.sum(move.facts) + jnp.sum(move.reward).astype(jnp.int32)
-        return _dealt(pool, move.state, move.terminated, dealt), check
+        return _dealt(pool, move.state, move.terminated, dealt), check(instances, move)
 
     return jnp.sum(jax.lax.scan(turn, _start(pool), commands)[1])
 

@@ -49,9 +49,9 @@ from jaxagent.envs.alfworld.state import (
     WANTED,
     State,
 )
-from jaxagent.envs.chance import blocks, integers
+from jaxagent.envs.chance import integers, named_blocks
 from jaxagent.envs.fusion import worked_out
-from jaxagent.envs.order import first_of, ordering, ranks
+from jaxagent.envs.order import first_where, ordering, ranks
 
 CROWD = 6
 """Most things in one receptacle at first."""
@@ -115,7 +115,7 @@ class _Quest(NamedTuple):
 
 def generate(key: jax.Array, params: Params) -> State:
     """A new instance."""
-    noise = dict(zip(_NOISE, blocks(key, *_NOISE.values()), strict=True))
+    noise = named_blocks(key, _NOISE)
     quest = _draw_quest(noise["quest"], params)
     places = _draw_places(noise["places"], quest, params)
     kinds = _draw_kinds(noise["kinds"], quest, params)
@@ -171,7 +171,7 @@ def _draw_places(
     needed |= (place == home) | ((place == lamp) & (quest.task == LIGHT))
     wait = jnp.where(needed & (kind >= 0), -1.0, wait)
     chosen = (ranks(wait) < params.places) & (kind >= 0)
-    return first_of(kind, chosen, PLACES, -1)
+    return first_where(kind, chosen, PLACES, -1)
 
 
 def _draw_kinds(

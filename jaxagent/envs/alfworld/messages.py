@@ -35,6 +35,7 @@ from jaxagent.envs.alfworld.words import (
     OPEN,
     SCHEMA,
 )
+from jaxagent.envs.order import first_where
 from jaxagent.text import NONE, only_if
 
 _WIDTH = 1 + SCHEMA.max_args
@@ -160,9 +161,8 @@ def first_things(
 ) -> tuple[Int[Array, "listed"], Bool[Array, "listed"]]:
     """The first `LISTED` things in a receptacle, and which of them there are."""
     lies = (state.where == place) & (place >= 0)
-    rank = jnp.where(lies, jnp.cumsum(lies) - 1, -1)
-    is_ranked = rank == jnp.arange(LISTED)[:, None]
-    return jnp.argmax(is_ranked, axis=1), jnp.any(is_ranked, axis=1)
+    things = first_where(jnp.arange(len(lies)), lies, LISTED, -1)
+    return jnp.maximum(things, 0), things >= 0
 
 
 def _examined(state: State, thing: Int[Array, ""]) -> Int32[Array, "5 row"]:

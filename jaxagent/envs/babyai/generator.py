@@ -37,7 +37,7 @@ from jaxagent.envs.babyai.state import (
     State,
     fresh_progress,
 )
-from jaxagent.envs.chance import blocks
+from jaxagent.envs.chance import named_blocks
 from jaxagent.envs.order import ordering
 
 
@@ -108,7 +108,7 @@ def _draw_noise(key: jax.Array, objects: int) -> _Noise:
         "cells": (count,),
         "mission": (CLAUSES + 1, assignment_noise(objects)),
     }
-    return _Noise(**dict(zip(shapes, blocks(key, *shapes.values()), strict=True)))
+    return _Noise(**named_blocks(key, shapes))
 
 
 def _join(doors: jax.Array, others: jax.Array) -> jax.Array:

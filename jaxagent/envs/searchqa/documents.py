@@ -140,5 +140,4 @@ def _either(
 
 def _named(graph: Graph, things: Int[Array, "*n"]) -> Int16[Array, "*n 2"]:
     """The names of things, -1 for none."""
-    words = graph.words.at[jnp.maximum(things, 0)].get(mode="promise_in_bounds")
-    return jnp.where(things[..., None] >= 0, words, jnp.int16(-1))
+    return jnp.where(things[..., None] >= 0, graph.words[things], jnp.int16(-1))

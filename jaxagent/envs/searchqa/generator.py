@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxagent.envs.chance import blocks, integers
+from jaxagent.envs.chance import integers, named_blocks
 from jaxagent.envs.searchqa import documents, graph, question
 from jaxagent.envs.searchqa.state import SearchParams, State
 from jaxagent.envs.searchqa.words import HITS
@@ -29,7 +29,7 @@ _NOISE: dict[str, tuple[int, ...]] = {
 
 def generate(key: Array, params: SearchParams, source: str) -> State:
     """A new instance of the level `params`, with the graph of a `source` out of `GRAPHS`."""
-    noise = dict(zip(_NOISE, blocks(key, *_NOISE.values()), strict=True))
+    noise = named_blocks(key, _NOISE)
     world = integers(noise["world"], params.worlds[0], params.worlds[1])
     drawn = noise
     if source != "episode":

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int8, Int16, Int32
 
 from jaxagent.envs.bm25 import search
+from jaxagent.envs.order import first_where
 from jaxagent.envs.searchqa.state import COMPARED, Documents, Question, SearchParams, State
 from jaxagent.envs.searchqa.words import ANSWER, ANSWER_WORDS, HITS, QUERY_WORDS, SCHEMA, SEARCH
 
@@ -75,8 +76,7 @@ def matches(question: Question, words: Int[Array, "words"]) -> Bool[Array, ""]:
     """Exact match with the answer or its nickname, articles left out of account."""
     first = SCHEMA.first_of("article")
     counts = (words >= 0) & ((words < first) | (words >= first + len(SCHEMA.categories["article"])))
-    places = jnp.where(counts, jnp.cumsum(counts) - 1, -1)
-    kept = jnp.max(jnp.where(places == jnp.arange(len(words))[:, None], words, -1), axis=1)
+    kept = first_where(words, counts, len(words), -1)
     none = jnp.int16(-1)
     gold = jnp.stack([*question.answer, none]), jnp.stack([question.nickname, none, none])
     return jnp.all(kept == gold[0]) | (jnp.all(kept == gold[1]) & (question.nickname >= 0))

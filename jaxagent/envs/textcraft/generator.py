@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
-from jaxagent.envs.chance import blocks, choose, integers
+from jaxagent.envs.chance import choose, integers, named_blocks
 from jaxagent.envs.fusion import worked_out
 from jaxagent.envs.order import arranged, ordering, ranks
 from jaxagent.envs.textcraft.recipes import BASES, LISTED_MEMBERS, NEEDED, SHOWN, Recipes
@@ -102,7 +102,7 @@ class _Shape(NamedTuple):
 
 def draft(key: jax.Array, params: ProceduralParams) -> Draft:
     """The recipes of a new instance."""
-    noise = dict(zip(_NOISE, blocks(key, *_NOISE.values()), strict=True))
+    noise = named_blocks(key, _NOISE)
     shape = _draw_shape(noise["shape"], noise["places"], noise["bases"], params)
     needed = _draw_counts(noise["counts"], shape)
     recipes = _join(needed, _draw_distractors(noise["distractors"], shape, params))

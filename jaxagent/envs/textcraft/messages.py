@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Array, Int, Int16, Int32
 
 from jaxagent.envs.order import ordering, repeated
-from jaxagent.envs.textcraft.recipes import GROUPS, ITEMS, LISTED_HOLDINGS, LISTED_MEMBERS, Recipes
+from jaxagent.envs.textcraft.recipes import (
+    GROUPS,
+    ITEMS,
+    LISTED_HOLDINGS,
+    LISTED_MEMBERS,
+    Recipes,
+    are_used,
+)
 from jaxagent.envs.textcraft.rules import Outcome
 from jaxagent.envs.textcraft.state import State
 from jaxagent.text import NONE, Schema, only_if
@@ -66,9 +73,7 @@ def member_rows(
 ) -> Int32[Array, "members row"]:
     """`MEMBER` for what is made of the groups needed, by item, at most `LISTED_MEMBERS`."""
     every = len(ITEMS) + np.arange(len(GROUPS))
-    # Slots first: of more than 32 comparisons XLA makes an array before it reduces them.
-    asked = jnp.any(jnp.any(recipes.ingredients == every[:, None, None], axis=2), axis=1)
-    needed = jnp.any((groups[:, None] == every) & asked, axis=1)
+    needed = jnp.any((groups[:, None] == every) & are_used(recipes, every), axis=1)
     again = repeated(recipes.output)
     items = jnp.where(needed & ~again, recipes.output, jnp.iinfo(jnp.int16).max)
     chosen = ordering(items)[:LISTED_MEMBERS]

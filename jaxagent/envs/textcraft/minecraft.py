@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int16, Int32
 
 from jaxagent.envs.chance import blocks, integers
-from jaxagent.envs.order import first_of, ordering, repeated
+from jaxagent.envs.order import first_where, ordering, repeated
 from jaxagent.envs.textcraft import plans
 from jaxagent.envs.textcraft.assemble import assemble
 from jaxagent.envs.textcraft.recipes import (
@@ -115,7 +115,7 @@ def _base_items(recipes: Recipes) -> Int16[Array, "bases"]:
     """The first base items of the recipes, -1 behind."""
     things = recipes.ingredients.reshape(-1)
     first = _are_base(things) & ~repeated(things)
-    return first_of(things, first, BASES, -1)
+    return first_where(things, first, BASES, -1)
 
 
 @cache
@@ -182,7 +182,7 @@ def _draw_distractors(
     fresh &= ~jnp.any(drawn[:, None] == needed, axis=1)
     fresh &= (params.split == 1) | ~jnp.asarray(_of_unseen())[drawn]
     size = SHOWN - NEEDED
-    chosen = first_of(drawn.astype(jnp.int16), fresh, size, ABSENT)
+    chosen = first_where(drawn.astype(jnp.int16), fresh, size, ABSENT)
     return jnp.where(jnp.arange(size) < params.distractors, chosen, jnp.int16(ABSENT))
 
 

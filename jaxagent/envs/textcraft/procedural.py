@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, Int16
 
 from jaxagent.envs.chance import blocks, integers
 from jaxagent.envs.order import ordering
 from jaxagent.envs.textcraft.assemble import assemble
 from jaxagent.envs.textcraft.generator import SLOTS, Draft, ProceduralParams, draft, only
-from jaxagent.envs.textcraft.recipes import BASES, GROUPS, ITEMS, SHOWN, Recipes
+from jaxagent.envs.textcraft.recipes import BASES, GROUPS, ITEMS, SHOWN, Recipes, are_used
 from jaxagent.envs.textcraft.splits import CLASSES, draw_items
 from jaxagent.envs.textcraft.state import Knowledge, Order, State
 
@@ -57,12 +58,11 @@ class Procedural:
 
     def know(self, book: Book, order: Order) -> Knowledge:
         """Only the recipes of the book count."""
-        used = jnp.any(order.thing == book.recipes.ingredients)
         is_item = (order.thing >= 0) & (order.thing < len(ITEMS))
         is_made = jnp.any(order.thing == book.recipes.output)
         return Knowledge(
             candidates=only(book.recipes, book.recipes.output == order.thing),
-            is_base=used & is_item & ~is_made,
+            is_base=are_used(book.recipes, order.thing) & is_item & ~is_made,
             groups=self.groups_of(book, order.ingredients),
         )
 
@@ -74,10 +74,7 @@ class Procedural:
 
 def _base_items(drawn: Draft, items: Int16[Array, "local"]) -> Int16[Array, "bases"]:
     """The base items that a draft uses, under their names, -1 for one that it does not."""
-    base = SHOWN + jnp.arange(BASES)
-    used = jnp.any(drawn.recipes.ingredients == base[:, None, None], axis=2)
-    used = jnp.any(used, axis=1)
-    return jnp.where(used, items[SHOWN:], -1)
+    return jnp.where(are_used(drawn.recipes, SHOWN + np.arange(BASES)), items[SHOWN:], -1)
 
 
 def _named(drawn: Draft, items: Int16[Array, "local"], group: Int[Array, ""]) -> Book:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import flax.struct
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int8, Int16
+from jaxtyping import Array, Bool, Int, Int8, Int16
 
 SHOWN, NEEDED, BASES = 13, 7, 10
 """Most recipes shown in an episode, most that its goal needs, most base items offered by `get`."""
@@ -93,6 +94,13 @@ GROUP_OF = _group_of()
 IS_BASE = ~np.isin(np.arange(len(THINGS)), MINECRAFT.output)
 IS_BASE[len(ITEMS) :] = False
 """bool[things]: whether a thing is an item that no recipe makes, so that one can get it."""
+
+
+def are_used(recipes: Recipes, things: Int[Array | np.ndarray, "*n"]) -> Bool[Array, "*n"]:
+    """Whether any of the recipes[n] uses each thing."""
+    # Slots first: of more than 32 comparisons XLA makes an array before it reduces them.
+    by_recipe = jnp.any(recipes.ingredients == jnp.asarray(things)[..., None, None], axis=-1)
+    return jnp.any(by_recipe, axis=-1)
 
 
 def recipes_by(lists: list[list[int]]) -> np.ndarray:

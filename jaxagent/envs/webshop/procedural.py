@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int32
 
 from jaxagent.envs.bm25 import average_idf
-from jaxagent.envs.chance import blocks, choose, integers
+from jaxagent.envs.chance import choose, integers, named_blocks
 from jaxagent.envs.webshop.goods import (
     ATTRIBUTES,
     AXES,
@@ -77,7 +77,7 @@ class Procedural:
 
         Near misses take the places of products drawn before, whose brands they keep.
         """
-        noise = dict(zip(_NOISE, blocks(key, *_NOISE.values()), strict=True))
+        noise = named_blocks(key, _NOISE)
         words, prices = _draw_products(noise["shop"], noise["products"], params)
         target = integers(noise["places"][0], 0, params.products)
         price = prices[target] * (DEAREST - CHEAPEST) // DEAREST_OF_ALL + CHEAPEST
