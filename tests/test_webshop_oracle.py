@@ -9,62 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
-import jax
 import numpy as np
 import pytest
+from webshop_strings import GOOD_WORDS, Command, Player, Product, Wish, stock
 
 from jaxagent.envs.webshop import WebShop, webshop, webshop_procedural
-from jaxagent.envs.webshop.goods import CATEGORIES, GOODS, PER_DEPARTMENT
-from jaxagent.envs.webshop.words import QUERY, SCHEMA
-from jaxagent.text.vocabulary import NUMBERS
+from jaxagent.envs.webshop.words import QUERY
 
 pytestmark = pytest.mark.oracle
 fuzz = pytest.importorskip("thefuzz.fuzz", reason="the package thefuzz is not installed")
 rank_bm25 = pytest.importorskip("rank_bm25", reason="the package rank_bm25 is not installed")
 
 ENVIRONMENTS = (webshop(), webshop_procedural())
-GOOD_WORDS = [word for words in GOODS.values() for word in words]
 HITS, PAGE = 20, 5
 FUZZY = 85
-
-
-@dataclass
-class Product:
-    """A product as a page of the original has it."""
-
-    brand: str
-    category: str
-    attributes: list[str]
-    options: list[list[str]]
-    price: int
-
-    @property
-    def nouns(self) -> set[str]:
-        """Sixteen nouns of the title: one of the brand, two of the department, the rest."""
-        department = f"department{CATEGORIES.index(self.category) // PER_DEPARTMENT}"
-        own = {f"{self.category}{n}" for n in range(13)}
-        return {self.brand, f"{department}a", f"{department}b"} | own
-
-    @property
-    def nodes(self) -> set[str]:
-        """The path of the category: department and category."""
-        return {str(CATEGORIES.index(self.category) // PER_DEPARTMENT), self.category}
-
-    @property
-    def words(self) -> list[str]:
-        """All that a search looks through."""
-        options = [value for axis in self.options for value in axis]
-        return [self.brand, self.category, *self.attributes, *options]
-
-
-@dataclass
-class Wish:
-    target: Product
-    attributes: list[str]
-    options: list[str]
-    most: int
 
 
 @dataclass
@@ -190,129 +149,37 @@ def _type_factor(bought: Product, wanted: Product) -> float:
     return 0.0 if overlap == 0 else factor
 
 
-# Our states and facts as strings
-
-
-def _shop(state: Any, params: Any) -> Shop:
-    words, prices = state.catalogue.words, state.catalogue.prices
-    products = [_product(row, price) for row, price in zip(words, prices, strict=True) if price > 0]
-    goal = state.goal
-    wish = Wish(
-        target=products[goal.target],
-        attributes=_named(goal.attributes),
-        options=_named(goal.options),
-        most=int(goal.most),
-    )
-    assert products[goal.target].category == GOOD_WORDS[goal.category]
-    return Shop(products, wish, int(params.in_title), int(params.in_features))
-
-
-def _product(row: np.ndarray, price: np.ndarray) -> Product:
-    brand, category, *attributes = _named(row[:6])
-    return Product(brand, category, attributes, [_named(row[6:10]), _named(row[10:])], int(price))
-
-
-def _named(words: np.ndarray) -> list[str]:
-    return [GOOD_WORDS[word] for word in words if word >= 0]
-
-
-def _say(concept: int) -> str:
-    if concept < NUMBERS:
-        return str(concept)
-    place = concept - NUMBERS
-    pages = SCHEMA.categories["page"]
-    return GOOD_WORDS[place] if place < len(GOOD_WORDS) else pages[place - len(GOOD_WORDS)]
-
-
-def _told(facts: np.ndarray) -> list[list[str]]:
-    return [
-        [SCHEMA.facts[row[0]].name, *(_say(concept) for concept in row[1:] if concept >= 0)]
-        for row in facts.tolist()
-        if row[0] > 0
-    ]
-
-
-def _command(row: np.ndarray) -> tuple[str, list[str]]:
-    verb = SCHEMA.verbs[row[0]].name.partition("_")[0]
-    return verb, [_say(concept) for concept in row[1:] if concept >= 0]
-
-
-def _any_command(rng: np.random.Generator) -> np.ndarray:
-    """Any verb with any words it takes, seldom of any use."""
-    verb = int(rng.integers(1, len(SCHEMA.verbs)))
-    row = np.full(1 + SCHEMA.max_args, -1)
-    row[0] = verb
-    for n, (_, categories) in enumerate(SCHEMA.verbs[verb].args, 1):
-        low, high = SCHEMA.spans[str(rng.choice(categories.split("|")))]
-        row[n] = rng.integers(low, min(high, low + 8))
-    return row
-
-
-class _Player:
-    """Plays a level batch by batch, on the host turn by turn."""
-
-    def __init__(self, env: WebShop, level: str, episodes: int) -> None:
-        self.params = env.levels[level].params
-        self.limit = env.levels[level].turn_limit
-        self.keys = jax.random.split(jax.random.key(11), episodes)
-        shared = (0, None)
-        self.reset = jax.jit(jax.vmap(env.reset, shared))
-        self.step = jax.jit(jax.vmap(env.step, (0, 0, None)))
-        self.expert = jax.jit(jax.vmap(env.expert, shared))
-        self.listed = jax.jit(jax.vmap(env.valid_commands, shared))
-
-    def commands(self, states: Any, rng: np.random.Generator) -> tuple[np.ndarray, list]:
-        """Of the expert, of those listed, or any; and all that are listed."""
-        listed, mask = map(np.asarray, self.listed(states, self.params))
-        rows = np.array(self.expert(states, self.params))
-        for n, chance in enumerate(rng.random(len(rows))):
-            if chance < 0.35 and mask[n].any():
-                rows[n] = rng.choice(listed[n][mask[n]])
-            elif chance < 0.5:
-                rows[n] = _any_command(rng)
-        return rows, [rows_n[m] for rows_n, m in zip(listed, mask, strict=True)]
-
-
 def _compare(env: WebShop, level: str, episodes: int) -> tuple[int, int]:
     """Plays and compares; how many purchases there were, and how many errors."""
-    player, rng = _Player(env, level, episodes), np.random.default_rng(5)
-    states, _ = player.reset(player.keys, player.params)
-    host = jax.tree.map(np.asarray, states)
-    shops = [_shop(jax.tree.map(lambda x, n=n: x[n], host), player.params) for n in range(episodes)]
+    player = Player(env, level, episodes)
+    in_title, in_features = int(player.params.in_title), int(player.params.in_features)
+    shops = [Shop(*stock(state), in_title, in_features) for state in player.start()]
     bought = refused = 0
-    for _ in range(player.limit):
-        rows, listed = player.commands(states, rng)
-        move = player.step(states, rows, player.params)
-        hits = np.asarray(move.state.hits)
-        result = jax.tree.map(np.asarray, (move.facts, move.reward, move.terminated, move.success))
-        for n, shop in enumerate(shops):
-            _check_listed(shop, listed[n])
-            verb, words = _command(rows[n])
-            found = [int(hit) for hit in hits[n] if hit >= 0]
+    for turns in player.play(np.random.default_rng(5)):
+        for shop, turn in zip(shops, turns, strict=True):
+            _check_listed(shop, turn.listed)
+            verb, words = turn.command
             if verb == "search" and not shop.is_done:
-                _check_ranking(shop, words, found)
+                _check_ranking(shop, words, turn.hits)
             before = shop.reward
-            possible = shop.do(verb, words, found)
-            facts, reward, terminated, success = (part[n] for part in result)
+            possible = shop.do(verb, words, turn.hits)
             expected = shop.text() if possible else [["NOT_HERE"]]
             if possible and verb == "choose":
                 expected = [["CHOSEN", *words]]
-            assert _told(facts) == expected
-            assert reward == pytest.approx(shop.reward - before, abs=1e-6)
-            assert terminated == (possible and shop.is_done)
-            assert success == (terminated and shop.reward == 1)
-            bought += int(terminated)
-            refused += int(not possible)
-        states = move.state
+            assert turn.told == expected
+            assert turn.reward == pytest.approx(shop.reward - before, abs=1e-6)
+            assert turn.terminated == (possible and shop.is_done)
+            assert turn.success == (turn.terminated and shop.reward == 1)
+            bought += turn.terminated
+            refused += not possible
     return bought, refused
 
 
-def _check_listed(shop: Shop, listed: np.ndarray) -> None:
+def _check_listed(shop: Shop, listed: list[Command]) -> None:
     """The listed clicks are the buttons; searches are listed where there is a search bar."""
-    commands = [_command(row) for row in listed]
-    clicks = [[verb, *words] for verb, words in commands if verb != "search"]
+    clicks = [[verb, *words] for verb, words in listed if verb != "search"]
     assert sorted(clicks) == sorted(shop.buttons())
-    assert any(verb == "search" for verb, _ in commands) == (shop.page == "search")
+    assert any(verb == "search" for verb, _ in listed) == (shop.page == "search")
 
 
 def _check_ranking(shop: Shop, words: list[str], found: list[int]) -> None:

