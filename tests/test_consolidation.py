@@ -12,10 +12,11 @@ from jaxagent.envs import make_suite
 from jaxagent.models import ModelConfig, Policy, kl, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
-from jaxagent.rl.consolidation import Memory, average, drift, importance, remember
+from jaxagent.rl.consolidation import Memory, average, drift, remember
 from jaxagent.rl.curriculum import single
 from jaxagent.rl.divergence import divergence
 from jaxagent.rl.evaluation import evaluate
+from jaxagent.rl.importance import importance
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.text import ACT

@@ -1,4 +1,4 @@
-"""The rules of the house, read off the source: floors, file length, nesting, docstrings.
+"""The rules of the house, read off the source: floors, circles, file length, nesting, docstrings.
 
 Every rule is a function from a parsed file to complaints `(line, text)`; each is tried on a small
 source that breaks it, then on every file of the package.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,6 +97,33 @@ def floor_complaints(source: Source) -> Complaints:
             yield line, f"{source.floor} imports {'.'.join(parts)}, which is not below it"
 
 
+# Circles
+
+
+def circle(sources: list[Source]) -> list[str]:
+    """Files that import each other in a loop, for their types alone or not; empty if none do."""
+    paths = {source.path for source in sources}
+    graph = {
+        source.path: {file_of(parts, paths) for _, parts in imported_modules(source)} - {""}
+        for source in sources
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def file_of(parts: list[str], paths: set[str]) -> str:
+    """The file of the package that an import names, by itself or a name in it; empty if none."""
+    for end in (len(parts), len(parts) - 1):
+        path = "/".join(parts[1:end])
+        for file in (f"{path}.py", f"{path}/__init__.py"):
+            if parts[0] == "jaxagent" and file in paths:
+                return file
+    return ""
+
+
 # Shape
 
 
@@ -156,7 +184,22 @@ def test_package_keeps_the_rule(rule: Callable[[Source], Complaints]) -> None:
     assert not found, "\n" + "\n".join(found)
 
 
+def test_no_files_import_each_other() -> None:
+    assert not circle(package_sources())
+
+
 # The rules themselves
+
+
+def test_circles_are_found() -> None:
+    texts = {
+        "rl/loss.py": "if TYPE_CHECKING:\n    from jaxagent.rl.learner import Learner",
+        "rl/learner.py": "def f():\n    from jaxagent.rl import loss",
+        "rl/window.py": "import jaxagent.rl.loss",
+    }
+    sources = [parse(path, text) for path, text in texts.items()]
+    assert {"rl/loss.py", "rl/learner.py"} == set(circle(sources))
+    assert not circle([sources[0], sources[2]])
 
 
 @pytest.mark.parametrize(

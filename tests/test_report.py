@@ -18,6 +18,7 @@ from jaxagent.study import report, table
 from jaxagent.study.part import parts_of
 from jaxagent.study.stage import trained_tasks
 from jaxagent.study.statistics import wilson
+from jaxagent.study.terminal import terminal_table
 
 TASKS = ("easy", "easy+renamed", "easy+call", "hard")
 EPISODES = 400
@@ -256,7 +257,7 @@ def test_fragments_of_a_study_still_make_a_page(tmp_path: Path, rows: list[table
     text = built(tmp_path, rows)
     Reader(text)
     assert escape(rows[0].phase) in text or rows[0].split == "train"
-    Console(file=io.StringIO()).print(report.terminal_table(parts_of(rows, {})))
+    Console(file=io.StringIO()).print(terminal_table(parts_of(rows, {})))
 
 
 def test_the_numbers_are_those_of_the_table(tmp_path: Path) -> None:
@@ -305,7 +306,7 @@ def test_broken_neighbours_are_named(tmp_path: Path) -> None:
 
 
 def test_the_terminal_table_holds_every_phase_and_task() -> None:
-    shown = report.terminal_table(parts_of(sample(), {}))
+    shown = terminal_table(parts_of(sample(), {}))
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(shown)
     text = console.export_text()
@@ -316,7 +317,7 @@ def test_the_terminal_table_holds_every_phase_and_task() -> None:
 
 def test_the_terminal_table_shows_percent_and_interval() -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(report.terminal_table(parts_of([row(value=0.305, low=0.26, high=0.34)], {})))
+    console.print(terminal_table(parts_of([row(value=0.305, low=0.26, high=0.34)], {})))
     text = console.export_text()
     assert "30.5" in text and "26.0–34.0" in text
 

@@ -6,23 +6,12 @@ Kirkpatrick et al. 2017, arXiv 1612.00796, eq. 3).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxagent.envs.pool import draw_pool
-from jaxagent.models import Params, log_prob
-from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.minibatch import over_minibatches
-from jaxagent.rl.outputs import word_choices, word_outputs
-from jaxagent.rl.packing import PackedRow, pack
-from jaxagent.rl.rollout import rollout
-
-if TYPE_CHECKING:
-    from jaxagent.rl.learner import Learner
+from jaxagent.models import Params
 
 
 class Memory(flax.struct.PyTreeNode):
@@ -60,59 +49,12 @@ def remember(
     Args:
         memory: of the stages before; empty for the first.
         params: behind this stage.
-        importance: of the parameters in it: see `importance`.
+        importance: of the parameters in it: see `jaxagent.rl.importance`.
         decay: of what mattered before.
     """
     if memory.importance:
         importance = jax.tree.map(lambda old, new: decay * old + new, memory.importance, importance)
     return Memory(params, importance)
-
-
-def importance(
-    learner: Learner, params: Params, curriculum: Curriculum, key: jax.Array, updates: int = 8
-) -> Params:
-    """How much each parameter matters: the diagonal of the Fisher information, per episode.
-
-    `E[(∂ log π(what was said) / ∂θ)²]` over packed rows that the policy plays itself. Words of
-    different episodes, and those of one, are uncorrelated in their scores, so the square of a row's
-    sum is on average the sum of its words' squares.
-
-    Args:
-        learner: who plays, and how much at a time.
-        params: of the policy.
-        curriculum: the tasks, as they are weighed at the end of the training.
-        key: for what is played.
-        updates: rollouts that are averaged.
-    """
-    play = jax.jit(_squares, static_argnums=0)
-    keys = jax.random.split(key, updates)
-    every = [play(learner, params, curriculum, each) for each in keys]
-    return average(every)
-
-
-def _squares(learner: Learner, params: Params, curriculum: Curriculum, key: jax.Array) -> Params:
-    actor, window = learner.actor, learner.played
-    pool_key, play_key, order_key = jax.random.split(key, 3)
-    weights = curriculum.weights_at(jnp.float32(1))
-    pool = draw_pool(pool_key, actor.suite, weights, learner.instances)
-    packing = pack(rollout(actor, params, pool, play_key, window), window.context, window.words)
-    turns = packing.trajectory.turns
-    episodes = jnp.maximum(jnp.sum(turns.fresh), 1)
-
-    def score(params: Params, row: PackedRow) -> Array:
-        batch = jax.tree.map(lambda x: x[None], row)
-        logits, _ = word_outputs(actor, params, batch, turns.task)
-        choice = word_choices(actor, batch, turns.action)
-        return jnp.sum(jnp.where(batch.said, log_prob(logits, choice), 0.0))
-
-    def add(total: Params, batch: PackedRow, count: Array) -> Params:
-        del count
-        each = jax.vmap(jax.grad(score), in_axes=(None, 0))(params, batch)
-        return jax.tree.map(lambda t, g: t + jnp.sum(jnp.square(g), axis=0), total, each)
-
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    total = over_minibatches(order_key, packing, *learner.visit, zeros, add)
-    return jax.tree.map(lambda x: x / episodes, total)
 
 
 def average(stages: list[Params]) -> Params:

@@ -166,3 +166,12 @@ def devices_for(*sizes: int) -> int:
     if not found:
         raise ValueError(f"rows, minibatch={sizes}: expected multiples of the {each} processes")
     return max(found)
+
+
+def check_devices(devices: int, rows: int, minibatch: int) -> None:
+    """Raises `ValueError` if a batch cannot be shared evenly by so many devices."""
+    if devices < 1:
+        raise ValueError(f"devices={devices}: expected at least 1")
+    for name, number in (("rows", rows), ("minibatch", minibatch)):
+        if number % devices:
+            raise ValueError(f"{name}={number}: expected a multiple of devices={devices}")

@@ -20,10 +20,8 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across, arrange, own_keys, spread
-from jaxagent.rl.improvement import Metrics
+from jaxagent.rl.devices import across, arrange, check_devices, own_keys, spread
 from jaxagent.rl.layout import Layout, layout_of
-from jaxagent.rl.learner import check_devices, repeat, share
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.optimiser import descend, optimiser
@@ -31,6 +29,7 @@ from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import rollout
+from jaxagent.rl.updates import Metrics, repeat
 from jaxagent.rl.window import Window
 from jaxagent.text import END, NONE
 
@@ -251,7 +250,7 @@ def imitation_step(
     devices, layout = imitator.devices, imitator.layout
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = own_keys(keys, devices)
-    suite, window = imitator.actor.suite, share(imitator.window, devices)
+    suite, window = imitator.actor.suite, imitator.window.shared(devices)
     progress = state.update / state.updates
     pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)
     trajectory = rollout(Expert(suite, imitator.noise, imitator.slips), {}, pool, play_key, window)

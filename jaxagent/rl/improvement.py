@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -13,23 +11,20 @@ from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.consolidation import drift
 from jaxagent.rl.credit import Credit
 from jaxagent.rl.devices import across
+from jaxagent.rl.learner_parts import LearnerParts, LearnerState
 from jaxagent.rl.loss import SAMPLED_KL, Words, clamped, policy_loss
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.optimiser import descend
 from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, Packing
-
-if TYPE_CHECKING:
-    from jaxagent.rl.learner import Learner, LearnerState
-
-Metrics = dict[str, jax.Array]
+from jaxagent.rl.updates import Metrics
 
 LOSSES = ("policy_loss", "value_loss", "entropy", "kl", "clipped", "old_kl")
 PARTS = (*LOSSES, "gradient", "drift")
 
 
 def improve(
-    learner: Learner,
+    learner: LearnerParts,
     state: LearnerState,
     hyper: Hyper,
     packing: Packing,
@@ -99,7 +94,7 @@ def improve(
 
 
 def divergence_of_rollout(
-    learner: Learner, state: LearnerState, packing: Packing
+    learner: LearnerParts, state: LearnerState, packing: Packing
 ) -> Float[Array, "rows turns action"]:
     """The divergence from the reference that every word of a rollout tells of (see `Algorithm.kl`),
     under the policy that said it."""
@@ -121,7 +116,7 @@ def divergence_of_rollout(
 
 
 def _words(
-    learner: Learner,
+    learner: LearnerParts,
     params: Params,
     reference: Params,
     packing: Packing,
@@ -155,7 +150,7 @@ def _words(
 
 
 def _sampled_divergence(
-    learner: Learner, batch: PackedRow, actions: Array, base: Array, said: Array
+    learner: LearnerParts, batch: PackedRow, actions: Array, base: Array, said: Array
 ) -> Float[Array, "rows words"]:
     """What the words said, of log probabilities `said`, tell of the divergence from `base`."""
     choice = word_choices(learner.actor, batch, actions)

@@ -2,140 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
-from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec
-from jaxtyping import Array, Float, Int
 
 from jaxagent.envs.pool import pool_of
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
-from jaxagent.rl.algorithm import Algorithm, Hyper
+from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.consolidation import Memory, no_memory
 from jaxagent.rl.credit import Credit, assign_credit
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, arrange, own_keys, spread
-from jaxagent.rl.improvement import Metrics, divergence_of_rollout, improve
-from jaxagent.rl.layout import Layout, layout_of
+from jaxagent.rl.improvement import divergence_of_rollout, improve
+from jaxagent.rl.learner_parts import LearnerParts, LearnerState
 from jaxagent.rl.lessons import draw_lesson, renew_replay, renew_standing
 from jaxagent.rl.loss import Scalar
 from jaxagent.rl.optimiser import optimiser
 from jaxagent.rl.packing import Packing, pack
-from jaxagent.rl.replay import Replay, no_replay
+from jaxagent.rl.replay import no_replay
 from jaxagent.rl.rollout import rollout
-from jaxagent.rl.standing import Standing, no_standing
+from jaxagent.rl.standing import no_standing
 from jaxagent.rl.trajectory import Trajectory
-from jaxagent.rl.window import Window
-
-State = TypeVar("State")
-
-
-class LearnerState(flax.struct.PyTreeNode):
-    """All that a training run is; saved and restored, it goes on bit for bit.
-
-    Attributes:
-        params: of the policy.
-        reference: of the policy that divergence is measured from; empty if none is.
-        memory: of earlier stages, that the parameters are held to; empty if they are not.
-        standing: success in every task so far, for the curriculum.
-        replay: levels that may be played again; empty if none are.
-        optimiser: state of Adam.
-        key: of everything random still to come.
-        update: int32[], updates done.
-        updates: int32[], updates of the whole run, which progress is measured by.
-    """
-
-    params: Params
-    reference: Params
-    memory: Memory
-    standing: Standing
-    replay: Replay | dict[str, jax.Array]
-    optimiser: optax.OptState
-    key: jax.Array
-    update: Int[Array, ""]
-    updates: Int[Array, ""]
-
-    @property
-    def progress(self) -> Float[Array, ""]:
-        """Share of the training that is done."""
-        return self.update / self.updates
+from jaxagent.rl.updates import Metrics, repeat
 
 
 @dataclass(frozen=True, eq=False)
-class Learner:
-    """The static parts of training.
+class Learner(LearnerParts):
+    """Training: the state that it starts from, and updates of it.
 
-    Attributes:
-        actor: the policy in the suite.
-        window: shape of the rollouts.
-        algorithm: static parts of the update.
-        pool: instances made per update; 0 for four per group of rows.
-        updates: updates of a whole run, unless `start` is told another number.
-        replay: levels that are remembered, to be played again as the curriculum says; 0 for none.
-        devices: that share every batch; each plays `window.rows / devices` rows. Where there are
-            fewer, one does the work of all.
-        split: keep parameters, optimiser and reference in parts, one on each of the devices (see
-            `jaxagent.rl.layout`); else all of them on each.
+    Its attributes are those of `LearnerParts`.
     """
-
-    actor: Actor
-    window: Window = Window()
-    algorithm: Algorithm = Algorithm()
-    pool: int = 0
-    updates: int = 100
-    replay: int = 0
-    devices: int = 1
-    split: bool = False
-
-    def __post_init__(self) -> None:
-        self.played.check(self.actor.suite)
-        check_devices(self.devices, self.window.rows, self.algorithm.minibatch)
-        share(self.played, self.devices)  # checks that no group is torn apart
-        if self.updates < 1:
-            raise ValueError(f"updates={self.updates}: expected at least 1")
-        groups = self.window.rows // self.algorithm.group
-        if self.pool and self.pool < groups:
-            raise ValueError(f"pool={self.pool}: expected at least {groups}, or 0")
-        if self.replay and self.replay < self.instances:
-            raise ValueError(f"replay={self.replay}: expected at least {self.instances}, or 0")
-        if self.replay and self.devices > 1:
-            raise ValueError(f"replay={self.replay}: expected devices=1, got {self.devices}")
-        if self.split and self.algorithm.consolidates:
-            raise ValueError("split=True: expected an algorithm that does not consolidate")
-
-    @property
-    def turns_per_update(self) -> int:
-        """Turns that an update plays."""
-        return self.window.rows * self.window.turns
-
-    @cached_property
-    def played(self) -> Window:
-        """The window as the algorithm needs it played."""
-        return self.algorithm.played(self.window)
-
-    @cached_property
-    def layout(self) -> Layout:
-        """Where parameters lie."""
-        return layout_of(self.actor.policy, self.devices, self.split)
-
-    @property
-    def visit(self) -> tuple[int, int, int]:
-        """Sizes of a minibatch on each device: rows, tokens and words said of each."""
-        rows = self.algorithm.minibatch // self.devices
-        return rows, self.window.context, self.window.words
-
-    @property
-    def instances(self) -> int:
-        """Instances made per update."""
-        return self.pool or 4 * self.window.rows // self.algorithm.group
 
     def start(
         self,
@@ -209,45 +110,13 @@ class Learner:
         return everywhere(state, hyper, curriculum, jnp.asarray(count))
 
 
-def check_devices(devices: int, rows: int, minibatch: int) -> None:
-    """Raises `ValueError` if a batch cannot be shared evenly by so many devices."""
-    if devices < 1:
-        raise ValueError(f"devices={devices}: expected at least 1")
-    for name, number in (("rows", rows), ("minibatch", minibatch)):
-        if number % devices:
-            raise ValueError(f"{name}={number}: expected a multiple of devices={devices}")
-
-
-def share(window: Window, devices: int) -> Window:
-    """The part of a window that one of the devices plays."""
-    return replace(window, rows=window.rows // devices)
-
-
-def repeat(
-    step: Callable[[State], tuple[State, Metrics]], state: State, count: jax.typing.ArrayLike
-) -> tuple[State, Metrics]:
-    """Applies `step` `count` times, a traced number; returns the state and the metrics' means."""
-    step = jax.jit(step)
-    shapes = jax.eval_shape(step, state)[1]
-    # As one vector, because every sum by itself would be compiled by itself.
-    start, unravel = ravel_pytree({n: jnp.zeros(x.shape, jnp.float32) for n, x in shapes.items()})
-
-    def once(_: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
-        state, metrics = step(carry[0])
-        flat = ravel_pytree({n: x.astype(jnp.float32) for n, x in metrics.items()})[0]
-        return state, carry[1] + flat
-
-    state, sums = jax.lax.fori_loop(0, count, once, (state, start))
-    return state, unravel(sums / count)
-
-
 def train_step(
-    learner: Learner, state: LearnerState, hyper: Hyper, curriculum: Curriculum
+    learner: LearnerParts, state: LearnerState, hyper: Hyper, curriculum: Curriculum
 ) -> tuple[LearnerState, Metrics]:
     """One update: draw instances, play, estimate advantages, descend. Pure."""
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = own_keys(keys, learner.devices)
-    actor, window = learner.actor, share(learner.played, learner.devices)
+    actor, window = learner.actor, learner.played.shared(learner.devices)
     progress = state.progress
     drawn = draw_lesson(learner, state, curriculum, pool_key)
     horizon = curriculum.horizon_at(progress)
@@ -304,7 +173,7 @@ def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -
 
 
 def _learn(
-    learner: Learner, state: LearnerState, hyper: Hyper, packing: Packing, key: jax.Array
+    learner: LearnerParts, state: LearnerState, hyper: Hyper, packing: Packing, key: jax.Array
 ) -> tuple[LearnerState, Credit, Metrics]:
     """Credit for what was played, and the gradient steps that it leads to."""
     algorithm, devices, distance = learner.algorithm, learner.devices, 0.0

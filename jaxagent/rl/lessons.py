@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -12,17 +10,15 @@ from jaxagent.envs.pool import draw_levels
 from jaxagent.rl.credit import Credit
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across
-from jaxagent.rl.improvement import Metrics
+from jaxagent.rl.learner_parts import LearnerParts, LearnerState
 from jaxagent.rl.replay import Drawn, Replay, draw, renew
 from jaxagent.rl.standing import Standing, record, weights_by
 from jaxagent.rl.trajectory import Trajectory
-
-if TYPE_CHECKING:
-    from jaxagent.rl.learner import Learner, LearnerState
+from jaxagent.rl.updates import Metrics
 
 
 def draw_lesson(
-    learner: Learner,
+    learner: LearnerParts,
     state: LearnerState,
     curriculum: Curriculum,
     key: jax.Array,
@@ -36,7 +32,7 @@ def draw_lesson(
 
 
 def renew_standing(
-    learner: Learner,
+    learner: LearnerParts,
     state: LearnerState,
     curriculum: Curriculum,
     trajectory: Trajectory,
@@ -53,7 +49,7 @@ def renew_standing(
 
 
 def renew_replay(
-    learner: Learner, state: LearnerState, drawn: Drawn, trajectory: Trajectory, credit: Credit
+    learner: LearnerParts, state: LearnerState, drawn: Drawn, trajectory: Trajectory, credit: Credit
 ) -> Replay | dict[str, jax.Array]:
     """The replay buffer behind an update, levels scored by their mean positive advantage."""
     if not isinstance(state.replay, Replay):

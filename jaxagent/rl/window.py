@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxagent.envs.suite import Suite
 
@@ -56,6 +56,10 @@ class Window:
         Most messages that close a truncated episode fit into the few.
         """
         return (self.context // 8 + 1) * 8
+
+    def shared(self, devices: int) -> Window:
+        """The part of it that one of `devices` devices plays."""
+        return replace(self, rows=self.rows // devices)
 
     def speech(self, suite: Suite) -> int:
         """Words of an action at most, in `suite`, those of scratch included."""

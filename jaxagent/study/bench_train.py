@@ -17,10 +17,10 @@ from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.curriculum import Curriculum, mixture
 from jaxagent.rl.devices import devices_for, own_key, replicate, spread
 from jaxagent.rl.imitation import Imitator
-from jaxagent.rl.improvement import Metrics
-from jaxagent.rl.learner import Learner, share
+from jaxagent.rl.learner import Learner
 from jaxagent.rl.rollout import rollout
 from jaxagent.rl.trajectory import Turn
+from jaxagent.rl.updates import Metrics
 from jaxagent.rl.window import Window
 from jaxagent.study.roofline import Ceilings, measure_ceilings, rollout_bytes, update_flops
 from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_of, result_of
@@ -90,7 +90,7 @@ def _rollout(
     actor: Actor, params: Params, batch: int, most: Ceilings, seconds: float
 ) -> Iterator[Result]:
     devices, task = devices_for(batch), actor.suite.names[0]
-    part = share(_window(actor.suite, batch), devices)
+    part = _window(actor.suite, batch).shared(devices)
     pool = make_pool(actor.suite, part.rows)
 
     def play(params: Params, pool: Pool, key: jax.Array) -> Turn:

@@ -293,6 +293,7 @@ def _runner(plan: StudyPlan, output: str, store: str, progress: Any) -> Any:
 
 def _show_study(folder: Path, as_json: bool) -> None:
     from jaxagent.study import report, table
+    from jaxagent.study.terminal import terminal_table
 
     path = report.build(folder)
     if as_json:
@@ -301,7 +302,7 @@ def _show_study(folder: Path, as_json: bool) -> None:
         return
     console = Console()
     parts = report.read(folder)
-    console.print(report.terminal_table(parts))
+    console.print(terminal_table(parts))
     for part in parts:
         said = report.plain_summary(part.final)
         console.print(f"{part.variant}: {said}".removeprefix(": "), highlight=False)

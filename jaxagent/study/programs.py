@@ -12,12 +12,13 @@ from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
-from jaxagent.rl.consolidation import Memory, importance, remember
+from jaxagent.rl.consolidation import Memory, remember
 from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.divergence import divergence
 from jaxagent.rl.evaluation import Outcome, Script, evaluate
 from jaxagent.rl.imitation import Imitator
+from jaxagent.rl.importance import importance
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
 from jaxagent.study.measurement import batches, play_tasks

@@ -20,9 +20,6 @@ from jaxagent.study.picture import transfer_picture
 from jaxagent.study.scores import BASE, Scores, stages
 from jaxagent.study.sections import sections
 from jaxagent.study.statistics import Estimate
-from jaxagent.study.tables import terminal_table
-
-__all__ = ["build", "terminal_table"]
 
 PAGE = "report.html"
 

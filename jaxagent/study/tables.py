@@ -1,15 +1,13 @@
-"""The tables of a report, and the one that ends a run, in the terminal."""
+"""The tables of a report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from jaxagent.study import continual, curves, metrics
 from jaxagent.study.grid import (
-    NOTHING,
     Column,
     Grid,
     cell,
@@ -21,11 +19,6 @@ from jaxagent.study.grid import (
 from jaxagent.study.scores import BASE, Scores, contrast, mean_of, plain_tasks, scores, stages
 from jaxagent.study.statistics import MISSING, Estimate
 from jaxagent.study.table import Row
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from jaxagent.study.part import Part
 
 _RATES = ("success", "invalid", "pass@", "failure:")
 
@@ -200,33 +193,6 @@ def variant_grid(finals: dict[str, Scores]) -> Grid | None:
         Column("held-out gain", sign=True),
     )
     return Grid("variants", "variant", columns, tuple(rows))
-
-
-def terminal_table(parts: Sequence[Part]) -> Table:
-    """Success in percent with its interval, phases × tasks, for the end of a run."""
-    from rich.table import Table
-
-    shown = Table(title="success, % (95 % interval)", title_justify="left", header_style="bold")
-    shown.add_column("phase", overflow="fold", min_width=12)
-    finals = [part.final for part in parts]
-    tasks = dict(pair for f in finals for pair in zip(f.tasks, f.environments, strict=True))
-    for task, environment in tasks.items():
-        name = f"{environment}\n{short_task(task, environment)}"
-        shown.add_column(name, justify="right", overflow="fold", min_width=9)
-    for part in parts:
-        matrix = metrics.transfer(part.final)
-        places = [matrix.tasks.index(t) if t in matrix.tasks else None for t in tasks]
-        for phase, line in zip(matrix.phases, matrix.score, strict=True):
-            name = f"{part.variant}: {phase}".removeprefix(": ")
-            cells = (MISSING if place is None else line[place] for place in places)
-            shown.add_row(name, *map(_terminal_cell, cells))
-    return shown
-
-
-def _terminal_cell(estimate: Estimate) -> str:
-    if not estimate.measured:
-        return NOTHING
-    return f"{number(estimate.value)}\n[dim]{interval(estimate)}[/dim]"
 
 
 def _heat_row(table: Scores, matrix: metrics.Transfer, index: int, widest: float) -> str:

@@ -24,8 +24,9 @@ from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import AXIS as DATA
 from jaxagent.rl.devices import first_devices, imitate, place
-from jaxagent.rl.improvement import Metrics
-from jaxagent.rl.learner import Learner, LearnerState, repeat, train_step
+from jaxagent.rl.learner import Learner, train_step
+from jaxagent.rl.learner_parts import LearnerState
+from jaxagent.rl.updates import Metrics, repeat
 
 AXIS = "member"
 _EVERYWHERE, _BY_MEMBER = PartitionSpec(), PartitionSpec(AXIS)

@@ -1,0 +1,121 @@
+"""What a learner is made of: its static parts, and the state that updates carry on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import flax.struct
+import jax
+import optax
+from jaxtyping import Array, Float, Int
+
+from jaxagent.models import Params
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import Algorithm
+from jaxagent.rl.consolidation import Memory
+from jaxagent.rl.devices import check_devices
+from jaxagent.rl.layout import Layout, layout_of
+from jaxagent.rl.replay import Replay
+from jaxagent.rl.standing import Standing
+from jaxagent.rl.window import Window
+
+
+class LearnerState(flax.struct.PyTreeNode):
+    """All that a training run is; saved and restored, it goes on bit for bit.
+
+    Attributes:
+        params: of the policy.
+        reference: of the policy that divergence is measured from; empty if none is.
+        memory: of earlier stages, that the parameters are held to; empty if they are not.
+        standing: success in every task so far, for the curriculum.
+        replay: levels that may be played again; empty if none are.
+        optimiser: state of Adam.
+        key: of everything random still to come.
+        update: int32[], updates done.
+        updates: int32[], updates of the whole run, which progress is measured by.
+    """
+
+    params: Params
+    reference: Params
+    memory: Memory
+    standing: Standing
+    replay: Replay | dict[str, jax.Array]
+    optimiser: optax.OptState
+    key: jax.Array
+    update: Int[Array, ""]
+    updates: Int[Array, ""]
+
+    @property
+    def progress(self) -> Float[Array, ""]:
+        """Share of the training that is done."""
+        return self.update / self.updates
+
+
+@dataclass(frozen=True, eq=False)
+class LearnerParts:
+    """The static parts of training.
+
+    Attributes:
+        actor: the policy in the suite.
+        window: shape of the rollouts.
+        algorithm: static parts of the update.
+        pool: instances made per update; 0 for four per group of rows.
+        updates: updates of a whole run, unless `start` is told another number.
+        replay: levels that are remembered, to be played again as the curriculum says; 0 for none.
+        devices: that share every batch; each plays `window.rows / devices` rows. Where there are
+            fewer, one does the work of all.
+        split: keep parameters, optimiser and reference in parts, one on each of the devices (see
+            `jaxagent.rl.layout`); else all of them on each.
+    """
+
+    actor: Actor
+    window: Window = Window()
+    algorithm: Algorithm = Algorithm()
+    pool: int = 0
+    updates: int = 100
+    replay: int = 0
+    devices: int = 1
+    split: bool = False
+
+    def __post_init__(self) -> None:
+        self.played.check(self.actor.suite)
+        check_devices(self.devices, self.window.rows, self.algorithm.minibatch)
+        self.played.shared(self.devices)  # checks that no group is torn apart
+        if self.updates < 1:
+            raise ValueError(f"updates={self.updates}: expected at least 1")
+        groups = self.window.rows // self.algorithm.group
+        if self.pool and self.pool < groups:
+            raise ValueError(f"pool={self.pool}: expected at least {groups}, or 0")
+        if self.replay and self.replay < self.instances:
+            raise ValueError(f"replay={self.replay}: expected at least {self.instances}, or 0")
+        if self.replay and self.devices > 1:
+            raise ValueError(f"replay={self.replay}: expected devices=1, got {self.devices}")
+        if self.split and self.algorithm.consolidates:
+            raise ValueError("split=True: expected an algorithm that does not consolidate")
+
+    @property
+    def turns_per_update(self) -> int:
+        """Turns that an update plays."""
+        return self.window.rows * self.window.turns
+
+    @cached_property
+    def played(self) -> Window:
+        """The window as the algorithm needs it played."""
+        return self.algorithm.played(self.window)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where parameters lie."""
+        return layout_of(self.actor.policy, self.devices, self.split)
+
+    @property
+    def visit(self) -> tuple[int, int, int]:
+        """Sizes of a minibatch on each device: rows, tokens and words said of each."""
+        rows = self.algorithm.minibatch // self.devices
+        return rows, self.window.context, self.window.words
+
+    @property
+    def instances(self) -> int:
+        """Instances made per update."""
+        return self.pool or 4 * self.window.rows // self.algorithm.group
