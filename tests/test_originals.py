@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from jaxagent.study.originals import CLICKS, original_rate
+from jaxagent.study.originals import CLICKS, NoOriginal, original_rate
 
 
 class ShopOfTwoPages:
@@ -41,18 +41,35 @@ class ShopOfTwoPages:
         return "", 0.0, self.is_over, None
 
 
+def _without_products(**_: object) -> None:
+    raise FileNotFoundError("products.json")
+
+
 def test_episodes_of_webshop_are_played_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     site = ModuleType("web_agent_site.envs")
     site.WebAgentTextEnv = ShopOfTwoPages  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "web_agent_site", ModuleType("web_agent_site"))
     monkeypatch.setitem(sys.modules, "web_agent_site.envs", site)
-    rate = original_rate("webshop/medium", seconds=0.05)
-    assert rate is not None and rate > 0
+    assert original_rate("webshop/medium", seconds=0.05) > 0
     assert ShopOfTwoPages.steps > 2 * CLICKS
     assert ShopOfTwoPages.episodes > CLICKS / 10
 
 
-@pytest.mark.parametrize("task", ["webshop/medium", "searchqa/medium", "maze/easy"])
-def test_there_is_no_rate_without_an_original(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("task", "why"), [("webshop/medium", "web_agent_site"), ("searchqa/medium", "takes steps")]
+)
+def test_it_is_said_why_there_is_no_rate(
+    task: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "web_agent_site", None)
-    assert original_rate(task, seconds=0.05) is None
+    with pytest.raises(NoOriginal, match=why):
+        original_rate(task, seconds=0.05)
+
+
+def test_an_original_that_is_half_installed_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = ModuleType("web_agent_site.envs")
+    site.WebAgentTextEnv = _without_products  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, "web_agent_site", ModuleType("web_agent_site"))
+    monkeypatch.setitem(sys.modules, "web_agent_site.envs", site)
+    with pytest.raises(NoOriginal, match=r"FileNotFoundError: .*products.json"):
+        original_rate("webshop/medium", seconds=0.05)

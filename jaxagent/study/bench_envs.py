@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxagent.envs import Message, Pool, Suite, deal, draw_pool, make_suite
 from jaxagent.rl.devices import devices_for, replicate, spread
 from jaxagent.rl.imitation import Expert
-from jaxagent.study.originals import original_rate, step_counter
+from jaxagent.study.originals import NoOriginal, original_rate, step_counter
 from jaxagent.study.timing import TURNS, Result, make_pool, nothing_kept, rate_of, result_of
 
 COMPILED = (256, 257, 258)
@@ -28,9 +28,15 @@ MANY_TURNS = 512
 """Turns in which ends are counted: many episodes, however long they are."""
 
 
-def measure_environment(task: str, batches: Sequence[int], seconds: float) -> Iterator[Result]:
-    """All that is measured of one task, beside the original where there is one."""
-    baseline = original_rate(task, seconds)
+def measure_environment(
+    task: str, batches: Sequence[int], seconds: float, remark: Callable[[str], None] = print
+) -> Iterator[Result]:
+    """All that is measured of one task, beside the original; a `remark` says why not, if not."""
+    try:
+        baseline = original_rate(task, seconds)
+    except NoOriginal as reason:
+        baseline = None
+        remark(f"{task}: measured without an original ({reason})")
     yield _compilation(task)
     for batch in batches:
         yield from _rates(task, batch, seconds, baseline)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -46,8 +47,9 @@ def run(
     if not batches or min(batches) < 1 or seconds <= 0:
         raise ValueError(f"batches={batches}, seconds={seconds}: expected numbers above 0")
     results: list[Result] = []
+    remark = partial(console.print, highlight=False, markup=False, style="dim")
     with console.status("measuring") as status:
-        for result in _all(what, batches, seconds, status.update):
+        for result in _all(what, batches, seconds, status.update, remark):
             results.append(result)
             console.print(_line(result), highlight=False)
             if path:
@@ -73,12 +75,16 @@ def as_table(results: Sequence[Result]) -> Table:
 
 
 def _all(
-    what: str, batches: Sequence[int], seconds: float, tell: Callable[[str], None]
+    what: str,
+    batches: Sequence[int],
+    seconds: float,
+    tell: Callable[[str], None],
+    remark: Callable[[str], None],
 ) -> Iterator[Result]:
     if what in ("envs", "all"):
         for task in TASKS:
             tell(task)
-            yield from measure_environment(task, batches, seconds)
+            yield from measure_environment(task, batches, seconds, remark)
         for batch in batches:
             tell(f"a mixture, {batch} side by side")
             yield measure_mixture(MIXED, batch, seconds)

