@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from jaxagent.cli import main
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study.config import design_names, from_values, load_plan, preset_names, variants_of
+from jaxagent.study.console import ConsoleProgress
 from jaxagent.study.design import expand, latin_square, merged
+from jaxagent.study.estimate import estimates
+from jaxagent.study.files import write_json
 from jaxagent.study.phase import evaluation_key, phases, played_tasks
 from jaxagent.study.plan import StudyPlan
+from jaxagent.study.runner import Runner
 from jaxagent.study.stage import TASK_COUNTS, described, parse_arm, trained_tasks
 
 TASKS = ("textcraft/easy", "babyai/easy", "babyai/hard")
@@ -119,6 +124,7 @@ def test_a_measurement_is_known_by_its_tasks_and_instances():
     assert key == evaluation_key(plan(train={"learning_rate": 1e-5}))
     assert key != evaluation_key(plan(evaluation={"first": 7}))
     assert key != evaluation_key(plan(evaluation={"tasks": ["babyai/easy"]}))
+    assert key == evaluation_key(plan(evaluation={"tasks": list(plan().tasks)}))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
@@ -205,6 +211,22 @@ def test_a_dry_run_tells_the_phases_and_runs_nothing(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "babyai @ rehearsal=0.1" in told and "turns of training" in told and "memory" in told
     assert not out.exists()
+
+
+def test_what_is_left_of_a_phase_is_what_it_still_takes(tmp_path, monkeypatch):
+    ceilings = SimpleNamespace(flops=1e9)
+    monkeypatch.setattr("jaxagent.study.estimate.measure_ceilings", lambda *_: ceilings)
+    runner = Runner(plan(arms=["babyai"], seeds=1), tmp_path, ConsoleProgress())
+    (base, whole), _ = estimates(runner)
+    assert not whole.trained and not whole.finished
+    folder = runner.folder_of(base.phase)
+    write_json(folder / "trained.json", {})
+    (_, measuring), (_, arm) = estimates(runner)
+    assert measuring.trained and 0 < measuring.seconds < whole.seconds
+    assert not arm.trained
+    write_json(folder / f"measured-{evaluation_key(base.plan)}.json", {})
+    _, finished = estimates(runner)[0]
+    assert finished.finished and finished.seconds == 0
 
 
 def test_several_studies_share_their_phases(capsys, monkeypatch):

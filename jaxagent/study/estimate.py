@@ -30,19 +30,22 @@ SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one phase will take, and whether it is finished.
+    """What one phase takes, and what is left of it.
 
     Attributes:
         turns: of training.
         episodes: of evaluation.
-        seconds: of both, without compilation.
+        seconds: of what is left of both, without compilation.
         bytes: of memory at the peak of training; 0 for a base policy.
+        trained: whether only its evaluation is left.
+        finished: whether nothing is.
     """
 
     turns: int
     episodes: int
     seconds: float
     bytes: int
+    trained: bool
     finished: bool
 
 
@@ -74,18 +77,21 @@ def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, T
         name = work.title if not parent else work.phase.stages[-1].label
         state = "finished" if each.finished else duration(each.seconds)
         nodes.setdefault(work.phase.key, above.add(f"{name}  [dim]{each.turns:,} turns, {state}"))
-    left = [each for _, each in found if not each.finished]
-    seconds = sum(each.seconds for each in left)
+    every = [each for _, each in found]
+    left = [each for each in every if not each.finished]
+    untrained = [each for each in every if not each.trained]
     table = Table("", "all", "left", show_header=True)
     table.add_row("phases", str(len(found)), str(len(left)))
-    for name in ("turns", "episodes"):
-        counts = (sum(getattr(e, name) for e in group) for group in ([e for _, e in found], left))
-        table.add_row("turns of training" if name == "turns" else name, *(f"{n:,}" for n in counts))
+    turns = (f"{sum(each.turns for each in group):,}" for group in (every, untrained))
+    table.add_row("turns of training", *turns)
+    episodes = (f"{sum(each.episodes for each in group):,}" for group in (every, left))
+    table.add_row("episodes", *episodes)
     table.add_row(
         "programs to compile", "", f"up to {programs}, {duration(programs * COMPILATION)}"
     )
-    table.add_row("time, within a factor of two or so", "", duration(seconds))
-    most = max((each.bytes for each in left), default=0)
+    seconds = duration(sum(each.seconds for each in every))
+    table.add_row("time, within a factor of two or so", "", seconds)
+    most = max((each.bytes for each in untrained), default=0)
     table.add_row("memory at most", "", f"{most / 2**20:,.0f} MiB")
     return tree, table
 
@@ -96,12 +102,12 @@ def _estimate(runner: Runner, work: Work, flops: float, memory: dict[int, int]) 
     window = plan.evaluation_window()
     turns = updates_of(work) * run.turns_per_update
     episodes = plan.evaluation.instances * plan.evaluation.attempts * len(plan.measured)
-    measured = episodes * window.context / 2
-    done = training_flops(plan, run, turns)
-    done += measured * token_flops(config, window.context)
-    finished = runner.is_finished(work)
+    trained, finished = runner.is_trained(work.phase), runner.is_finished(work)
+    work_left = 0.0 if trained else training_flops(plan, run, turns)
+    if not finished:
+        work_left += episodes * window.context / 2 * token_flops(config, window.context)
     turns = turns if work.phase.parent else 0
-    return Estimate(turns, episodes, done / flops, memory[id(run)], finished)
+    return Estimate(turns, episodes, work_left / flops, memory[id(run)], trained, finished)
 
 
 def training_flops(plan: StudyPlan, run: Run, turns: int) -> float:

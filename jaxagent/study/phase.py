@@ -82,9 +82,13 @@ def phases(plan: StudyPlan) -> tuple[Phase, ...]:
 
 
 def evaluation_key(plan: StudyPlan) -> str:
-    """Hash of all that determines a measurement but the policy."""
+    """Hash of all that determines a measurement but the policy.
+
+    It is the same whether the tasks are named or, being those of the training, are not.
+    """
     limits = [plan.context, plan.action_tokens, plan.think]
-    return _hash([FORMAT, plan.measured, dataclasses.asdict(plan.evaluation), limits])
+    how = dataclasses.asdict(dataclasses.replace(plan.evaluation, tasks=()))
+    return _hash([FORMAT, plan.measured, how, limits])
 
 
 def played_tasks(stages: tuple[Stage, ...]) -> dict[str, float]:

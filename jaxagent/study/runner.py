@@ -114,7 +114,7 @@ class Runner:
 
     def _attempt(self, work: Work, wait: bool) -> bool:
         """Finishes a phase if it can be had; returns whether it is finished."""
-        if work.phase.parent and not self._is_trained(work.phase.parent):
+        if work.phase.parent and not self.is_trained(work.phase.parent):
             return False
         if self.is_finished(work):
             self.progress.note(f"{work.title}: finished before")
@@ -139,7 +139,7 @@ class Runner:
 
     def _train(self, work: Work) -> None:
         phase, folder = work.phase, self.folder_of(work.phase)
-        if self._is_trained(phase):
+        if self.is_trained(phase):
             return
         if phase.parent is None:
             params = self.programs.policy(work.plan).init(jax.random.split(phase.random)[0])
@@ -209,7 +209,8 @@ class Runner:
     def _trained(self, phase: Phase) -> Path:
         return self.folder_of(phase) / "trained.json"
 
-    def _is_trained(self, phase: Phase) -> bool:
+    def is_trained(self, phase: Phase) -> bool:
+        """Whether a phase needs no more training."""
         return all(exist([self._trained(phase)]))
 
     def is_finished(self, work: Work) -> bool:
@@ -228,7 +229,7 @@ class Runner:
         """Calls of the programs that unfinished phases need."""
         calls: dict[str, Callable[[], Any]] = {}
         for work in every:
-            if not self._is_trained(work.phase):
+            if not self.is_trained(work.phase):
                 call = partial(self.programs.call_once, work.plan, work.phase)
                 calls.setdefault(_program(work), call)
             if not self.is_finished(work):
