@@ -11,30 +11,33 @@ from jaxagent.study.scores import Scores
 from jaxagent.study.statistics import Estimate
 from jaxagent.study.tables import short_task
 
-_CELL, _ROW, _LABEL, _HEAD = 118, 52, 7.2, 56
+_CELL, _ROW, _LETTER, _HEAD = 118, 52, 7.2, 76
 _LONGEST = 36
+_CAPTION = "success, % (gain over the base), 95 % interval"
 _INK, _SOFT, _RULE = "#1c1f24", "#646b76", "#e3e5e9"
 _GAIN, _LOSS = "46,122,190", "214,106,38"
 
 
-def transfer_picture(table: Scores, title: str) -> str:
+def transfer_picture(table: Scores, study: str) -> str:
     """Success behind every phase (rows) on every task (columns), percent, with its interval, tinted
-    by the gain over the base: blue is gain, orange loss."""
+    by the gain over the base: blue is gain, orange loss. The name of the study is above it."""
     matrix = metrics.transfer(table)
     names = [each if len(each) <= _LONGEST else f"{each[:_LONGEST]}…" for each in matrix.phases]
-    label = int(_LABEL * max(map(len, names))) + 24
-    width, height = label + _CELL * len(matrix.tasks), _HEAD + _ROW * len(matrix.phases) + 8
+    label = int(_LETTER * max(map(len, names))) + 24
+    heading = int(_LETTER * max(len(_CAPTION), len(study))) + 16
+    width = max(label + _CELL * len(matrix.tasks), heading)
+    height = _HEAD + _ROW * len(matrix.phases) + 8
     widest = max((abs(g.value) for row in matrix.gain for g in row if g.measured), default=0.0)
-    parts = [_text(8, 22, title, "start", weight=600)]
+    parts = [_text(8, 20, study, "start", weight=600), _text(8, 36, _CAPTION, "start", soft=True)]
     for column, (task, name) in enumerate(zip(matrix.tasks, table.environments, strict=True)):
         middle = label + _CELL * (column + 0.5)
-        parts += [_text(middle, 36, name), _text(middle, 50, short_task(task, name), soft=True)]
+        parts += [_text(middle, 56, name), _text(middle, 70, short_task(task, name), soft=True)]
     for index, name in enumerate(names):
         top = _HEAD + _ROW * index
         parts.append(_text(8, top + 30, name, "start"))
         cells = zip(matrix.score[index], matrix.gain[index], strict=True)
         parts += [_cell(label + _CELL * i, top, *cell, widest) for i, cell in enumerate(cells)]
-    return _svg(parts, width, height, title)
+    return _svg(parts, width, height, f"{study}: {_CAPTION}")
 
 
 def _cell(left: float, top: float, score: Estimate, gain: Estimate, widest: float) -> str:

@@ -74,8 +74,7 @@ def read(folder: Path) -> list[Part]:
 def draw(folder: Path, path: Path) -> None:
     """Writes the transfer matrix of the first variant of the study in a folder as SVG."""
     first = read(folder)[0]
-    title = f"success, % (gain over the base; 95 % interval): {first.rows[0].study}"
-    write_text(path, transfer_picture(first.final, title))
+    write_text(path, transfer_picture(first.final, first.rows[0].study))
 
 
 def render(
