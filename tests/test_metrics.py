@@ -28,6 +28,7 @@ TRAINED = {
     "b": "b/easy, b/hard",
     "a, b": "a/easy, b/easy",
     "a > b": "a/easy > b/easy, b/hard",
+    "a > b @ rehearsal=0.1": "a/easy > b/easy, b/hard",
     "b > a, b": "b/easy > a/easy, b/easy",
     "b/easy": "b/easy",
     "b/medium": "b/medium",
@@ -128,6 +129,15 @@ def test_forgetting_compares_with_the_end_of_the_own_stage(worked: sc.Scores) ->
     assert [f.lost.value for f in found] == pytest.approx([0.15, 0.1])
     assert (found[0].before.value, found[0].after.value) == pytest.approx((0.8, 0.65))
     assert continual.average_forgetting(worked).value == pytest.approx(0.15)
+
+
+def test_what_holds_on_to_the_first_stage_does_not_count_as_forgetting(
+    worked: sc.Scores,
+) -> None:
+    held = sc.scores(study({**WORKED, "a > b @ rehearsal=0.1": WORKED["a"]}))
+    assert len(continual.forgetting(held)) == 2 * len(continual.forgetting(worked))
+    expected = continual.average_forgetting(worked).value
+    assert continual.average_forgetting(held).value == pytest.approx(expected)
 
 
 def test_continual_numbers_follow_their_definitions(worked: sc.Scores) -> None:

@@ -11,6 +11,7 @@ from jaxagent.study.scores import (
     Scores,
     Weights,
     contrast,
+    is_plain,
     mean_of,
     plain_tasks,
     prefixes,
@@ -48,12 +49,14 @@ def forgetting(table: Scores) -> tuple[Forgetting, ...]:
 
 
 def average_forgetting(table: Scores) -> Estimate:
-    """F averaged over the plain tasks of the earlier stages of all sequences; `MISSING` without
-    one."""
+    """F averaged over the plain tasks of the earlier stages of all sequences, those alone that
+    nothing holds to what was learnt, if there are such; `MISSING` without a sequence."""
+    every = forgetting(table)
+    free = [f for f in every if is_plain(f.phase)]
     plain = {task for name in table.environments for task in plain_tasks(table, name)}
     lost = [
         mean_of(table, f.own_stage, [f.task]) - mean_of(table, f.phase, [f.task])
-        for f in forgetting(table)
+        for f in free or every
         if f.task in plain
     ]
     return contrast(table, np.mean(lost, axis=0)) if lost else MISSING

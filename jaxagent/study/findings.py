@@ -20,6 +20,7 @@ from jaxagent.study.scores import (
     Scores,
     Weights,
     contrast,
+    is_plain,
     macro_mean,
     mean_of,
     plain_tasks,
@@ -189,13 +190,13 @@ def _sequences_keep(table: Scores) -> Finding:
 def _sequence_like_mixture(table: Scores) -> Finding:
     every = set(_environments(table))
     mixtures = [p for p in table.phases if [set(s) for s in stages(table, p)] == [every]]
-    mixtures = [p for p in mixtures if _plain(p)]
+    mixtures = [p for p in mixtures if is_plain(p)]
     sequences = [
         p
         for p in table.phases
         if len(stages(table, p)) == len(every) > 1
         and {n for s in stages(table, p) for n in s} == every
-        and _plain(p)
+        and is_plain(p)
     ]
     parts = []
     if mixtures and sequences:
@@ -291,15 +292,9 @@ def _single(table: Scores) -> list[str]:
 def _trained(table: Scores, order: list[list[str]]) -> str:
     """The phase that trained on just these tasks in this order, or nothing."""
     for phase, own in zip(table.phases, table.trained, strict=True):
-        if [list(stage) for stage in own] == order and _plain(phase):
+        if [list(stage) for stage in own] == order and is_plain(phase):
             return phase
     return ""
-
-
-def _plain(phase: str) -> bool:
-    """Whether no stage of a phase has an option but its length."""
-    options = [part.partition("@")[2].split() for part in phase.split(">")]
-    return all(option.startswith("times=") for each in options for option in each)
 
 
 def _left(table: Scores, phase: str) -> bool:

@@ -17,7 +17,7 @@ from jaxagent.study.files import read_json, write_text
 from jaxagent.study.grid import interval, number
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.picture import transfer_picture
-from jaxagent.study.scores import BASE, Scores, stages
+from jaxagent.study.scores import BASE, Scores, is_plain, stages
 from jaxagent.study.sections import sections
 from jaxagent.study.statistics import Estimate
 
@@ -114,7 +114,7 @@ def summary(final: Scores) -> str:
     lost = continual.average_forgetting(final)
     every = set(final.environments)
     mixed = [
-        metrics.deltas(final, phase).overall
+        ("the mixture" if is_plain(phase) else escape(phase), metrics.deltas(final, phase).overall)
         for phase in final.phases
         if len(every) > 1 and [set(stage) for stage in stages(final, phase)] == [every]
     ]
@@ -126,8 +126,8 @@ def summary(final: Scores) -> str:
             f"and elsewhere by {_points(outside)}{over}."
         )
     said += [
-        f"Training on the mixture changed it by {_points(gain)} overall."
-        for gain in mixed
+        f"Training on {name} changed it by {_points(gain)} overall."
+        for name, gain in mixed
         if gain.measured
     ]
     if lost.measured:

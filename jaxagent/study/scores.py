@@ -220,6 +220,12 @@ def _level(task: str) -> str:
     return task.partition("+")[0]
 
 
+def is_plain(phase: str) -> bool:
+    """Whether no stage of a phase has an option but its length."""
+    options = [part.partition("@")[2].split() for part in phase.split(STEP.strip())]
+    return all(option.startswith("times=") for each in options for option in each)
+
+
 def gain(table: Scores, phase: str, tasks: Iterable[str]) -> Estimate:
     """Mean score of `phase` over `tasks` minus the base's; `MISSING` without a base and for the
     base itself."""
