@@ -120,7 +120,7 @@ def summary(final: Scores) -> str:
     ]
     said = []
     if inside.measured:
-        over = f", averaged over {count} training environments" if count > 1 else ""
+        over = f", averaged over {count} such trainings" if count > 1 else ""
         said.append(
             f"Training on one environment changed success there by {_points(inside)} "
             f"and elsewhere by {_points(outside)}{over}."
