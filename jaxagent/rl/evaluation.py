@@ -175,14 +175,14 @@ def evaluate(
         raise ValueError(f"recorded={recorded}: expected 1 to the {rows} rows of a batch")
     params = replicate(params, devices)
     episodes = instances * attempts
-    each = -(-recorded // devices)
     batches: list[tuple[Outcome, Script]] = []
     for start in range(0, episodes, rows):
         key = jax.random.fold_in(jax.random.key(seed), start // rows)
         # Attempts at one instance are neighbours.
         numbers = first + np.arange(start, start + rows) // attempts
         traced = (jnp.asarray(numbers, jnp.uint32), params, task, key, temperature)
-        batches.append(on_host(_play_batch(player, window, devices, each, *traced)))
+        static = (player, window, devices, _on_each(recorded, devices))
+        batches.append(on_host(_play_batch(*static, *traced)))
         if report is not None:
             report(rows)
 
@@ -192,6 +192,21 @@ def evaluate(
 
     scripts = jax.tree.map(lambda x: x[:recorded], batches[0][1])
     return jax.tree.map(arrange, *(outcome for outcome, _ in batches)), scripts
+
+
+def compile_evaluation(
+    player: Player, params: Params, window: Window, devices: int = 1, recorded: int = 1
+) -> None:
+    """Compiles what `evaluate` plays batches by, and plays none."""
+    numbers, key = jnp.zeros(window.rows, jnp.uint32), jax.random.fold_in(jax.random.key(0), 0)
+    static = (player, window, devices, _on_each(recorded, devices))
+    traced = (numbers, replicate(params, devices), 0, key, 1.0)
+    _play_batch.lower(*static, *traced).compile()
+
+
+def _on_each(recorded: int, devices: int) -> int:
+    """Episodes that each of the devices records."""
+    return -(-recorded // devices)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

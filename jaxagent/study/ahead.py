@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Ahead:
-    """Calls that are made for what compiling them leaves behind, one after another."""
+    """Calls that compile and run nothing, made one after another."""
 
     def __init__(self) -> None:
         self._thread: Executor | None = None

@@ -16,7 +16,7 @@ from jaxagent.rl.consolidation import Memory, remember
 from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.divergence import divergence
-from jaxagent.rl.evaluation import Outcome, Script, evaluate
+from jaxagent.rl.evaluation import Outcome, Script, compile_evaluation
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.importance import importance
 from jaxagent.rl.learner import Learner
@@ -143,7 +143,11 @@ class Programs:
         return Evaluator(actor, plan.evaluation, window, devices_for(window.rows))
 
     def start(
-        self, plan: StudyPlan, phase: Phase, params: Params, earlier: Callable[[Phase], Params]
+        self,
+        plan: StudyPlan,
+        phase: Phase,
+        params: Params,
+        earlier: Callable[[Phase], Params] | None,
     ) -> tuple[Run, Any, Hyper, Curriculum]:
         """What is run in a phase that starts with `params`: see `train`.
 
@@ -151,7 +155,8 @@ class Programs:
             plan: the phase's.
             phase: a phase.
             params: to start from.
-            earlier: gives the policies behind earlier phases.
+            earlier: gives the policies behind earlier phases, if what they have learnt is to hold
+                this one.
         """
         key, run = jax.random.split(phase.random)[1], self.run(plan, phase)
         if isinstance(run, Imitator):
@@ -160,23 +165,25 @@ class Programs:
             return run, state, hyper, mixture(run.actor.suite, plan.base_weights())
         assert isinstance(run, Learner)
         stage = phase.stages[-1]
-        memory = self._memory(plan, phase, earlier) if stage.ewc else None
+        memory = self._memory(plan, phase, earlier) if stage.ewc and earlier else None
         state = run.start(params, key, plan.updates_of(stage), memory=memory)
         curriculum = mixture(run.actor.suite, played_tasks(phase.stages))
         return run, state, plan.hyper(stage), adaptive(curriculum, stage.rule or plan.train.rule)
 
-    def call_once(self, plan: StudyPlan, phase: Phase) -> None:
-        """Compiles what trains a phase."""
-        params = self.policy(plan).init(jax.random.key(0))
-        run, state, hyper, curriculum = self.start(plan, phase, params, lambda _: params)
-        run.run(state, hyper, curriculum, 0)
+    def compile_training(self, plan: StudyPlan, phase: Phase) -> None:
+        """Compiles what trains a phase, and runs nothing of it.
 
-    def evaluate_once(self, plan: StudyPlan) -> None:
-        """Compiles what measures the policies of a plan."""
+        It may be done in a thread: a program that ran there would hold one device, while another
+        waits for that one within a program that needs both, and XLA waits 40 seconds at most.
+        """
+        params = self.policy(plan).init(jax.random.key(0))
+        run, *rest = self.start(plan, phase, params, None)
+        type(run).run.lower(run, *rest, 0).compile()
+
+    def compile_evaluation(self, plan: StudyPlan) -> None:
+        """Compiles what measures the policies of a plan, and runs nothing of it."""
         params, by = self.policy(plan).init(jax.random.key(0)), self.evaluator(plan)
-        heat = plan.evaluation.temperature
-        options = {"temperature": heat, "devices": by.devices, "recorded": by.recorded}
-        evaluate(by.actor, params, 0, 1, 1, by.window, **options)
+        compile_evaluation(by.actor, params, by.window, by.devices, by.recorded)
 
     def _memory(
         self, plan: StudyPlan, phase: Phase, earlier: Callable[[Phase], Params]

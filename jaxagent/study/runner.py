@@ -230,10 +230,12 @@ class Runner:
         calls: dict[str, Callable[[], Any]] = {}
         for work in every:
             if not self.is_trained(work.phase):
-                call = partial(self.programs.call_once, work.plan, work.phase)
+                call = partial(self.programs.compile_training, work.plan, work.phase)
                 calls.setdefault(_program(work), call)
             if not self.is_finished(work):
-                calls.setdefault(_measuring(work), partial(self.programs.evaluate_once, work.plan))
+                calls.setdefault(
+                    _measuring(work), partial(self.programs.compile_evaluation, work.plan)
+                )
         return calls
 
     def _collect(self) -> None:
