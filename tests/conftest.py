@@ -38,7 +38,8 @@ def machine_key() -> str:
 # fifth slower with them. XLA ends the process at a flag that it does not know.
 if version("jaxlib").startswith(("0.10.", "0.11.")):
     quick = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
-    os.environ.setdefault("XLA_FLAGS", quick)
+    patient = "--xla_cpu_collective_call_terminate_timeout_seconds=600"  # as in jaxagent/cli.py
+    os.environ.setdefault("XLA_FLAGS", f"{quick} {patient}")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax" / machine_key()))

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from jaxagent import cli
 from jaxagent.cli import COMMANDS, main
 from jaxagent.study.config import from_values, load_plan, plan_names
 from jaxagent.study.folder import claim_folder
@@ -42,14 +43,35 @@ def test_every_core_is_a_device_and_programs_are_kept(tmp_path):
         "from jaxagent import cli; import jax; cli._prepare_jax();"
         "print(jax.device_count(), jax.config.jax_compilation_cache_dir)"
     )
-    known = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
-    known |= {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    known = _plain_environment() | {"XDG_CACHE_HOME": str(tmp_path)}
     found = subprocess.run(
         [sys.executable, "-c", code], env=known, capture_output=True, text=True, check=True
     )
     devices, folder = found.stdout.split()
     assert int(devices) == min(os.cpu_count() or 1, 8)
     assert folder == str(tmp_path / "jaxagent" / "compiled")
+
+
+@pytest.mark.parametrize("given", ["", "--xla_cpu_collective_call_terminate_timeout_seconds=70"])
+def test_devices_wait_for_each_other(given):
+    code = (
+        "from jaxagent import cli; import jax, os; cli._prepare_jax(); cli._prepare_jax();"
+        "jax.devices(); print(os.environ['XLA_FLAGS'])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=_plain_environment() | {"XLA_FLAGS": given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == (given or f"--{cli._PATIENCE}={cli._SECONDS}")
+
+
+def _plain_environment():
+    left = ("JAX_", "XLA_")
+    known = {name: value for name, value in os.environ.items() if not name.startswith(left)}
+    return known | {"JAX_PLATFORMS": "cpu"}
 
 
 def test_evaluate_as_json(capsys):
