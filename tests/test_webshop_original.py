@@ -90,15 +90,16 @@ class Original:
         """Sends a command; `hits` is what a search is to find."""
         verb, words = command
         self.engine.found = hits
-        name, argument = ("search", " ".join(words)) if verb == "search" else self._click(*command)
-        _, self.reward, self.done, _ = self.env.step(f"{name}[{argument}]")
+        is_search = verb == "search"
+        text = f"search[{' '.join(words)}]" if is_search else f"click[{self._click(*command)}]"
+        _, self.reward, self.done, _ = self.env.step(text)
 
-    def _click(self, verb: str, words: list[str]) -> tuple[str, str]:
+    def _click(self, verb: str, words: list[str]) -> str:
         if verb == "open":
             shown = _products(self.buttons)
             place = int(words[0]) - 1
-            return "click", shown[place] if 0 <= place < len(shown) else "nothing"
-        return "click", words[0] if verb == "choose" else CLICKS.get(verb, verb)
+            return shown[place] if 0 <= place < len(shown) else "nothing"
+        return words[0] if verb == "choose" else CLICKS.get(verb, verb)
 
 
 def _shop(state: Any, params: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:

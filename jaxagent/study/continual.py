@@ -54,12 +54,13 @@ def average_forgetting(table: Scores) -> Estimate:
     every = forgetting(table)
     free = [f for f in every if is_plain(f.phase)]
     plain = {task for name in table.environments for task in plain_tasks(table, name)}
-    lost = [
-        mean_of(table, f.own_stage, [f.task]) - mean_of(table, f.phase, [f.task])
-        for f in free or every
-        if f.task in plain
-    ]
+    lost = [loss(table, f) for f in free or every if f.task in plain]
     return contrast(table, np.mean(lost, axis=0)) if lost else MISSING
+
+
+def loss(table: Scores, found: Forgetting) -> Weights:
+    """The weights of what was lost, to be averaged with others."""
+    return mean_of(table, found.own_stage, [found.task]) - mean_of(table, found.phase, [found.task])
 
 
 @dataclass(frozen=True)

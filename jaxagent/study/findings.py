@@ -177,7 +177,7 @@ def _sequences_keep(table: Scores) -> Finding:
     for phase in table.phases:
         if len(stages(table, phase)) == 2 and "@" not in phase:
             lost += [
-                mean_of(table, f.own_stage, [f.task]) - mean_of(table, f.phase, [f.task])
+                continual.loss(table, f)
                 for f in continual.forgetting(table)
                 if f.phase == phase and "+" not in f.task and _left(table, phase)
             ]
