@@ -13,6 +13,7 @@ from jaxagent.models import SIZES
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.loss import Weights
 from jaxagent.rl.window import Window
+from jaxagent.study.names import check_name
 from jaxagent.study.stage import ADAPTIVE, MIXTURE, Stage, parse_arm
 from jaxagent.text import HELD_OUT
 
@@ -143,7 +144,7 @@ class StudyPlan:
     """The measurements."""
 
     def __post_init__(self) -> None:
-        _check_name("name", self.name)
+        check_name("name", self.name)
         _check_least("seeds", self.seeds, 1)
         _check_option("model", self.model, SIZES)
         _check_option("train.algorithm", self.train.algorithm, ALGORITHMS)
@@ -272,11 +273,6 @@ class StudyPlan:
 def as_json(plan: Any) -> dict[str, Any]:
     """The plan as nested dictionaries and lists, ready for JSON."""
     return json.loads(json.dumps(dataclasses.asdict(plan)))
-
-
-def _check_name(field_name: str, name: str) -> None:
-    if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
-        raise ValueError(f"{field_name}={name!r}: expected letters, digits, '-', '_' and '.'")
 
 
 def _check_least(name: str, value: float, least: int) -> None:
