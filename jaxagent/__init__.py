@@ -5,66 +5,30 @@ The names a researcher needs, from making a suite to measuring a policy on it:
     suite = jaxagent.make_suite("textcraft/easy, babyai/easy")
     policy = jaxagent.Policy(jaxagent.SIZES["tiny"], len(suite.language.vocabulary))
     actor = jaxagent.Actor(policy, suite)
+
+They stand in `jaxagent.api`, and are imported when the first of them is used: JAX takes seconds to
+import, in which the shell's command already has to listen for signals.
 """
 
-from jaxagent.envs import Environment, Level, Suite, Task, Transition, make_suite
-from jaxagent.envs.check import check_environment
-from jaxagent.models import SIZES, ModelConfig, Policy
-from jaxagent.rl.actor import Actor
-from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
-from jaxagent.rl.curriculum import (
-    Curriculum,
-    adaptive,
-    gated,
-    mixture,
-    ramp,
-    sequence,
-    single,
-    tempered,
-    with_horizon,
-    with_replay,
-)
-from jaxagent.rl.evaluation import Outcome, evaluate
-from jaxagent.rl.imitation import Expert, Imitator
-from jaxagent.rl.learner import Learner
-from jaxagent.rl.loss import Weights
-from jaxagent.rl.window import Window
-from jaxagent.sweep.population import Population, stack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxagent.api import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ALGORITHMS",
-    "SIZES",
-    "Actor",
-    "Algorithm",
-    "Curriculum",
-    "Environment",
-    "Expert",
-    "Hyper",
-    "Imitator",
-    "Learner",
-    "Level",
-    "ModelConfig",
-    "Outcome",
-    "Policy",
-    "Population",
-    "Suite",
-    "Task",
-    "Transition",
-    "Weights",
-    "Window",
-    "adaptive",
-    "check_environment",
-    "evaluate",
-    "gated",
-    "make_suite",
-    "mixture",
-    "ramp",
-    "sequence",
-    "single",
-    "stack",
-    "tempered",
-    "with_horizon",
-    "with_replay",
-]
+
+def __getattr__(name: str) -> Any:
+    """Finds a public name, or a part of the package that they need."""
+    if not name.startswith("_") or name == "__all__":
+        api = import_module("jaxagent.api")
+        for names in (vars(api), globals()):
+            if name in names:
+                return names[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, too."""
+    return sorted({*globals(), *import_module("jaxagent.api").__all__})

@@ -1,0 +1,61 @@
+"""The public names of jaxagent, which `import jaxagent` gives; a new one is added here."""
+
+from jaxagent.envs import Environment, Level, Suite, Task, Transition, make_suite
+from jaxagent.envs.check import check_environment
+from jaxagent.models import SIZES, ModelConfig, Policy
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
+from jaxagent.rl.curriculum import (
+    Curriculum,
+    adaptive,
+    gated,
+    mixture,
+    ramp,
+    sequence,
+    single,
+    tempered,
+    with_horizon,
+    with_replay,
+)
+from jaxagent.rl.evaluation import Outcome, evaluate
+from jaxagent.rl.imitation import Expert, Imitator
+from jaxagent.rl.learner import Learner
+from jaxagent.rl.loss import Weights
+from jaxagent.rl.window import Window
+from jaxagent.sweep.population import Population, stack
+
+__all__ = [
+    "ALGORITHMS",
+    "SIZES",
+    "Actor",
+    "Algorithm",
+    "Curriculum",
+    "Environment",
+    "Expert",
+    "Hyper",
+    "Imitator",
+    "Learner",
+    "Level",
+    "ModelConfig",
+    "Outcome",
+    "Policy",
+    "Population",
+    "Suite",
+    "Task",
+    "Transition",
+    "Weights",
+    "Window",
+    "adaptive",
+    "check_environment",
+    "evaluate",
+    "gated",
+    "make_suite",
+    "mixture",
+    "ramp",
+    "sequence",
+    "single",
+    "stack",
+    "tempered",
+    "with_horizon",
+    "with_replay",
+]
