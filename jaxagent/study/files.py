@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxagent.study.escapes import quoted
 from jaxagent.study.processes import is_first
 
 _OF_THE_DISK = frozenset(
@@ -17,6 +20,9 @@ _OF_THE_DISK = frozenset(
         *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN),
     }
 )
+
+DEEPEST = 100
+"""Levels of a JSON file at most."""
 
 
 class Unwritable(OSError):
@@ -28,19 +34,76 @@ def is_of_the_disk(error: BaseException) -> bool:
     return isinstance(error, Unwritable) or getattr(error, "errno", None) in _OF_THE_DISK
 
 
+def json_text(content: Any, indent: int | None = None) -> str:
+    """Return `content` as JSON by its standard (RFC 8259): null stands for NaN and infinities.
+
+    Args:
+        content: dictionaries, lists and plain values.
+        indent: spaces of a level; None for one line.
+    """
+    return json.dumps(_finite(content), indent=indent, allow_nan=False)
+
+
 def write_json(path: Path | str, content: Any) -> None:
     """Replaces the file at `path` by `content` as JSON, all or nothing."""
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    write_text(path, json_text(content, indent=1) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
-    """The content of a JSON file. Raises `ValueError` naming the path if it is not JSON."""
+    """Return the content of a JSON file.
+
+    Raises:
+        ValueError: naming the path, if it is not JSON: of another encoding, nested too deeply, with
+            a number of thousands of digits, half a surrogate pair or one name twice in an object.
+        OSError: it cannot be read.
+    """
+    text = read_text(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return parse_json(text)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path}: expected JSON, got an error at line {error.lineno}: {error.msg}"
         ) from None
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON, got {error}") from None
+
+
+def parse_json(text: str) -> Any:
+    """Return the content of a text of JSON.
+
+    Raises:
+        ValueError: it is none, in one sentence without the place; `json.JSONDecodeError` with it.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+        _check_content(content)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError(f"more than {DEEPEST} levels of brackets") from None
+    except ValueError as error:
+        if "digits" in str(error):  # Python reads none with thousands of them
+            raise ValueError("a number with thousands of digits") from None
+        raise ValueError(str(error)) from None
+    return content
+
+
+def read_text(path: Path | str) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ValueError: naming the path, if it is not UTF-8, no file, or a name that no file can have.
+        OSError: it cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except IsADirectoryError:
+        raise ValueError(f"{path}: expected a file, got a folder") from None
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start} is not"
+        raise ValueError(f"{path}: expected a text in UTF-8, {place}") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"{quoted(str(path))}: no file has such a name") from None
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -61,3 +124,38 @@ def write_text(path: Path | str, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _finite(content: Any) -> Any:
+    """The content with None for every number that is not finite."""
+    if isinstance(content, Mapping):
+        return {name: _finite(each) for name, each in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(each) for each in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {quoted(twice)} twice in one object")
+    return content
+
+
+def _check_content(content: Any, level: int = 1) -> None:
+    if level > DEEPEST:
+        raise RecursionError
+    if isinstance(content, str):
+        try:
+            content.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError(f"half a surrogate pair in {quoted(content)}") from None
+    elif isinstance(content, dict):
+        for name, each in content.items():
+            _check_content(name, level)
+            _check_content(each, level + 1)
+    elif isinstance(content, list):
+        for each in content:
+            _check_content(each, level + 1)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
+from jaxagent.study.escapes import is_visible, quoted
+
 MOST = 100
 """Characters of a name at most: file names end at 255 bytes, and suffixes are added."""
 
@@ -36,3 +40,37 @@ def check_name(field: str, name: str) -> str:
             "beginning with a letter, digit or '_'"
         )
     return name
+
+
+def check_label(field: str, label: str) -> str:
+    """Return `label` if it can name a part of a study: a plain name that may hold spaces and marks.
+
+    Labels are shown as they are; files are called by their `file_name`.
+
+    Raises:
+        ValueError: it is empty or too long, begins with a mark, or holds what is not to be seen or
+            what separates the parts of a path.
+    """
+    parts = {part for part in label.split() if part.strip(".") == ""}
+    fits = 0 < len(label) <= 2 * MOST and is_visible(label) and label.strip() == label
+    if not fits or set(label) & set("/\\") or parts or not (label[0].isalnum() or label[0] == "_"):
+        raise ValueError(
+            f"{field}={quoted(label)}: expected up to {2 * MOST} characters without '/' and '\\', "
+            "beginning with a letter, digit or '_'"
+        )
+    return label
+
+
+def file_name(label: str) -> str:
+    """Return a plain component of a path for any label, another one for every label.
+
+    Plain names, also with `@` in them, stay as they are. Of all others the letters and digits are
+    kept, and behind `~`, which no plain name holds, stands a hash of the whole label.
+    """
+    if is_plain(label.replace("@", "_")) and label[0] != "@":
+        return label
+    words = "".join(c if c.isalnum() or c in "._" else " " for c in label)
+    short = "-".join(words.split())[: MOST // 2].strip("-.")
+    short = short.encode("utf-8", "ignore")[:MOST].decode("utf-8", "ignore")
+    digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{short or '_'}~{digest}"
