@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,10 @@ from jaxagent.study.commands import COMMANDS, Difference, Study
 from jaxagent.study.files import is_of_the_disk
 from jaxagent.study.processes import is_first, join
 from jaxagent.study.sweep_commands import SWEEP
+from jaxagent.study.xla_flags import PATIENCE, add_flags
 
 _PLANNED = {"train": "train", "compare": "algorithms"}
 """Commands that refine a plan, and the one that each begins with."""
-
-_PATIENCE, _SECONDS = "xla_cpu_collective_call_terminate_timeout_seconds", 600
-_PATIENT = ("0.10.", "0.11.")
-"""XLA's flag for how long CPU devices wait for each other, and the versions that know it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -119,11 +115,8 @@ def _overview() -> str:
 def _prepare_jax() -> None:
     """Keeps compiled programs between runs, makes every CPU core a device, and has devices wait.
 
-    XLA ends the process when a CPU device has waited 40 seconds for another, which on a busy
-    machine may only be slow; it reads its flags when it is used first, and ends the process at one
-    that it does not know, too. JAX is imported by now and has read its environment variables, which
-    win. What Orbax warns of through absl, how long a checkpoint took to write, would stand between
-    the progress bars.
+    JAX is imported by now and has read its environment variables, which win. What Orbax warns of
+    through absl, how long a checkpoint took to write, would stand between the progress bars.
     """
     import jax
 
@@ -135,9 +128,7 @@ def _prepare_jax() -> None:
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         with contextlib.suppress(RuntimeError):  # JAX is in use already, with the devices it has
             jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, 8))
-    flags = os.environ.get("XLA_FLAGS", "")
-    if _PATIENCE not in flags and version("jaxlib").startswith(_PATIENT):
-        os.environ["XLA_FLAGS"] = f"{flags} --{_PATIENCE}={_SECONDS}".strip()
+    add_flags([PATIENCE])
 
 
 @contextlib.contextmanager

@@ -34,17 +34,19 @@ def machine_key() -> str:
     return f"{python}-jaxlib{version('jaxlib')}-{digest}"
 
 
-# Compiling is most of the time of many tests, and these flags shorten it by a third; training is a
-# fifth slower with them. XLA ends the process at a flag that it does not know.
-if version("jaxlib").startswith(("0.10.", "0.11.")):
-    quick = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
-    patient = "--xla_cpu_collective_call_terminate_timeout_seconds=600"  # as in jaxagent/cli.py
-    os.environ.setdefault("XLA_FLAGS", f"{quick} {patient}")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax" / machine_key()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+from jaxagent.study.xla_flags import PATIENCE, add_flags  # noqa: E402  (JAX reads the above first)
+
+# Compiling is most of the time of many tests, and these flags shorten it by a third where jaxlib
+# knows them; training is a fifth slower with them. The processes of tests inherit what was found.
+if "XLA_FLAGS" not in os.environ:
+    quick = ["--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emitters=false"]
+    add_flags([*quick, PATIENCE])
 
 # The first call of a jitted function compiles, so its time says nothing about an example.
 hypothesis.settings.register_profile("local", deadline=None)

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from jaxagent import cli
 from jaxagent.cli import COMMANDS, main
 from jaxagent.study.config import from_values, load_plan, plan_names
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.phase import phases
 from jaxagent.study.plan import StudyPlan, as_json
+from jaxagent.study.xla_flags import PATIENCE
 
 
 def test_help_of_every_command(capsys):
@@ -65,7 +65,7 @@ def test_devices_wait_for_each_other(given):
         text=True,
         check=True,
     )
-    assert found.stdout.strip() == (given or f"--{cli._PATIENCE}={cli._SECONDS}")
+    assert found.stdout.strip() == (given or PATIENCE)
 
 
 def _plain_environment():

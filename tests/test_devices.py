@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from probes import PROBES
@@ -14,8 +15,8 @@ from jaxagent.models import ModelConfig, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.curriculum import single
-from jaxagent.rl.devices import devices_for
-from jaxagent.rl.evaluation import evaluate
+from jaxagent.rl.devices import devices_for, spread
+from jaxagent.rl.evaluation import _play_batch, evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.window import Window
@@ -49,6 +50,51 @@ def trained_on_two(actor, run, updates):
         first, second = copies(leaf)
         np.testing.assert_array_equal(first, second)
     return state
+
+
+def operands_of_shard_maps(jaxpr):
+    """Abstract values of all operands of `shard_map` in a program, at any depth."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "shard_map":
+            yield from (operand.aval for operand in equation.invars)
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=has_equations):
+            if has_equations(value):
+                yield from operands_of_shard_maps(getattr(value, "jaxpr", value))
+
+
+def has_equations(value):
+    return hasattr(getattr(value, "jaxpr", value), "eqns")
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_constants_without_elements_stay_inside_of_what_is_spread(joined):
+    """jaxlib 0.11 dies of a segmentation fault at an operand without elements."""
+    filled = spread(lambda x: x.at[:].set(2), 2, joined)
+    before = np.zeros(3, np.float32)
+    operands = list(operands_of_shard_maps(jax.make_jaxpr(filled)(before).jaxpr))
+    assert [operand.shape for operand in operands] == [(3,)]
+    expected = np.full(6 if joined else 3, 2, np.float32)
+    np.testing.assert_array_equal(jax.jit(filled)(before), expected)
+
+
+def test_no_program_has_an_operand_without_elements(actor):
+    params = actor.policy.init(jax.random.key(0))
+    expert, key, tasks = Expert(actor.suite, 0.2, 0.1), jax.random.key(1), single(actor.suite, TASK)
+    traced = [
+        _play_batch.trace(
+            player, WINDOW, 2, 1, jnp.zeros(WINDOW.rows, jnp.uint32), given, 0, key, 1.0
+        )
+        for player, given in ((expert, {}), (actor, params))
+    ]
+    for run in (
+        Imitator(actor, WINDOW, slips=0.1, minibatch=8, devices=2),
+        Learner(actor, WINDOW, REFERRED, devices=2),
+    ):
+        state = run.start(params, key)
+        traced.append(type(run).run.trace(run, state, Hyper(), tasks, 1))
+    for program in traced:
+        operands = list(operands_of_shard_maps(program.jaxpr.jaxpr))
+        assert operands and all(operand.size > 0 for operand in operands)
 
 
 def test_two_devices_agree_in_training(actor):

@@ -55,11 +55,23 @@ def spread(
         given, back = everywhere, results
         if state is not None:
             given, back = (state, *[everywhere] * (len(arguments) - 1)), (state, everywhere)
-        return jax.shard_map(
-            function, mesh=mesh_of(devices), in_specs=given, out_specs=back, check_vma=False
-        )(*arguments)
+        return shard_map(function, mesh_of(devices), given, back)(*arguments)
 
     return mapped
+
+
+def shard_map(
+    function: Callable[..., Any], mesh: Mesh, in_specs: Any, out_specs: Any
+) -> Callable[..., Any]:
+    """Map `function` over the devices of a mesh, as `jax.shard_map` does.
+
+    What `function` closes over stays inside of it: `jax.shard_map` makes operands of its constants,
+    and the compiler of jaxlib 0.11 dies of a segmentation fault at an operand without elements, as
+    the indices of `x.at[:].set(y)` are (docs/versions.md). `jax.jit` keeps them where they are.
+    """
+    return jax.shard_map(
+        jax.jit(function), mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
+    )
 
 
 def imitate(function: Callable[..., Any], devices: int, joined: bool = False) -> Callable[..., Any]:

@@ -100,8 +100,8 @@ class Expert:
         message = jax.vmap(self.suite.write)(instance, command)
         scratch = jnp.full((len(active), think), END)
         words = jnp.concatenate([scratch, message.tokens], axis=1)
-        cut = min(size, words.shape[1])
-        tokens = jnp.zeros((len(active), size), jnp.int32).at[:, :cut].set(words[:, :cut])
+        tokens = words[:, :size]
+        tokens = jnp.pad(tokens, ((0, 0), (0, size - tokens.shape[1])))
         length = jnp.where(active, jnp.minimum(think + message.length, size), 0)
         nothing = jnp.zeros((len(active), size))
         spoken = Spoken(tokens, length, nothing, nothing, expert & active)

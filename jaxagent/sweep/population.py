@@ -23,7 +23,7 @@ from jaxagent.models import Params
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import AXIS as DATA
-from jaxagent.rl.devices import first_devices, imitate, place
+from jaxagent.rl.devices import first_devices, imitate, place, shard_map
 from jaxagent.rl.learner import Learner, train_step
 from jaxagent.rl.learner_parts import LearnerState
 from jaxagent.rl.updates import Metrics, repeat
@@ -126,9 +126,7 @@ class Population:
             return jax.lax.map(each, members, batch_size=self.lanes if self.lanes > 1 else None)
 
         if self._mesh.size > 1:
-            mapped = jax.shard_map(
-                mapped, mesh=self._mesh, in_specs=_BY_MEMBER, out_specs=_BY_MEMBER, check_vma=False
-            )
+            mapped = shard_map(mapped, self._mesh, _BY_MEMBER, _BY_MEMBER)
         after, metrics = mapped(state.members, state.alive, hyper, curriculum)
         members, alive = after
         done = state.update + jnp.asarray(count, jnp.int32)
