@@ -129,6 +129,13 @@ class Suite:
         """int32[n]: the words that some task of the suite allows in commands, sorted."""
         return np.flatnonzero(self.in_play.any(0))
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words that messages and commands of the tasks may hold."""
+        ways = zip(self.owner, self.voices.lexicon, self.voices.interface, strict=True)
+        ids = {w for e, x, i in ways for w in self.language.words_of(self.places[e], x, i).tolist()}
+        return frozenset(self.language.vocabulary.words[word] for word in ids)
+
     def voice(self, task: Int[Array, ""]) -> Voice:
         """How the task with this number is put into words."""
         return jax.tree.map(lambda table: jnp.asarray(table)[task], self.voices)

@@ -13,12 +13,15 @@ import jax
 import orbax.checkpoint as ocp
 
 from jaxagent.envs import Suite
-from jaxagent.models import ModelConfig, Params, Policy
+from jaxagent.models import Policy
+from jaxagent.rl.window import Window
 from jaxagent.study.files import Unwritable
 
 KEPT = 2
 """Steps that a folder keeps, so that one is whole even while another is written."""
 
+LIMITS = ("context", "action_tokens", "think")
+"""Fields of a window that say what an episode is allowed; they are kept with the policy."""
 
 MARGIN = 2**18
 """Bytes that the files of a checkpoint take beyond its arrays."""
@@ -42,9 +45,18 @@ class Checkpoints:
         """Number of the newest complete checkpoint, or None."""
         return self._manager.latest_step()
 
-    def save(self, step: int, state: Any, policy: Policy, suite: Suite) -> None:
+    def save(
+        self, step: int, state: Any, policy: Policy, suite: Suite, window: Window | None = None
+    ) -> None:
         """Writes `state`, a dataclass with a field `params`, or `members` that have one; returns
         when it is on disk.
+
+        Args:
+            step: updates done.
+            state: of the run.
+            policy: whose parameters are in it.
+            suite: that it is trained on; its words are kept by their spelling.
+            window: that it is trained in; its limits are kept.
 
         Raises:
             Unwritable: it cannot be; the checkpoints before it stay.
@@ -53,6 +65,9 @@ class Checkpoints:
         about = {
             "model": dataclasses.asdict(policy.config),
             "words": list(suite.language.vocabulary.words),
+            "tasks": list(suite.names),
+            "limits": {name: getattr(window, name) for name in LIMITS} if window else None,
+            "members": len(state.alive) if hasattr(state, "members") else None,
         }
         params, rest = _split(state)
         items = ocp.args.Composite(
@@ -107,8 +122,8 @@ class Checkpoints:
     def _read(self, step: int, like: Any) -> Any:
         params, rest = _split(like)
         items = ocp.args.Composite(
-            params=ocp.args.StandardRestore(_abstract(params)),
-            rest=ocp.args.StandardRestore(_abstract(rest)),
+            params=ocp.args.StandardRestore(abstract(params)),
+            rest=ocp.args.StandardRestore(abstract(rest)),
         )
         restored = self._manager.restore(step, args=items)
         return _joined(restored["rest"], restored["params"])
@@ -116,37 +131,6 @@ class Checkpoints:
     def close(self) -> None:
         """Releases the folder."""
         self._manager.close()
-
-
-def load_policy(folder: Path | str, suite: Suite) -> tuple[Policy, Params]:
-    """The policy and parameters of the newest checkpoint in `folder`.
-
-    Raises:
-        ValueError: there is no checkpoint, or its words are not the suite's.
-    """
-    folder = Path(folder).resolve()
-    if not folder.is_dir():
-        raise ValueError(f"checkpoint {folder}: no such folder")
-    with ocp.CheckpointManager(folder) as manager:
-        step = manager.latest_step()
-        if step is None:
-            raise ValueError(f"checkpoint {folder}: the folder holds no checkpoint")
-        about = manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))
-        policy = _build(folder, about["about"], suite)
-        shapes = jax.eval_shape(policy.init, jax.random.key(0))
-        target = ocp.args.StandardRestore(_abstract(shapes))
-        return policy, manager.restore(step, args=ocp.args.Composite(params=target))["params"]
-
-
-def _build(folder: Path, about: dict[str, Any], suite: Suite) -> Policy:
-    words = suite.language.vocabulary.words
-    if tuple(about["words"]) != words:
-        raise ValueError(
-            f"checkpoint {folder}: its {len(about['words'])} words are not the suite's "
-            f"{len(words)}; it was trained with other environments or another version"
-        )
-    model = {**about["model"], "dtype": "auto"}
-    return Policy(ModelConfig(**model), len(words))
 
 
 def _cause(error: BaseException) -> str:
@@ -167,7 +151,7 @@ def _joined(state: Any, params: Any) -> Any:
     return state.replace(params=params)
 
 
-def _abstract(tree: Any) -> Any:
+def abstract(tree: Any) -> Any:
     """Shapes, types and places of the leaves; what is not yet placed goes to the first device."""
     first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
 

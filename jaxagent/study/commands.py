@@ -41,13 +41,14 @@ class Play:
     task: tyro.conf.Positional[str]
     """Task, e.g. textcraft/easy or babyai/medium+prose+list:every_turn."""
     policy: str = "human"
-    """Who plays: human, expert, random, or the folder of a checkpoint."""
+    """Who plays: human, expert, random, or a policy: the folder that train or a study wrote, with
+    :PHASE behind it where it holds several, e.g. runs/mine or runs/mine:base."""
     instance: int = 0
     """Number of the held-out instance."""
     seed: int = 0
     """Of the policy's words."""
-    context: int = 1024
-    """Tokens of the episode at most."""
+    context: int | None = None
+    """Tokens of the episode at most; by default what the policy was trained with, else 1024."""
 
     def run(self) -> None:
         """Carries out the command."""
@@ -64,15 +65,16 @@ class Evaluate:
     """Measure a policy on held-out instances of tasks."""
 
     policy: str = "expert"
-    """Who plays: expert, random, or the folder of a checkpoint."""
+    """Who plays: expert, random, or a policy: the folder that train or a study wrote, with :PHASE
+    behind it where it holds several, e.g. runs/mine, runs/mine:base or runs/mine:base@seed1."""
     tasks: tuple[str, ...] = ("textcraft/easy", "babyai/easy")
     """Tasks to measure."""
     episodes: int = 512
     """Episodes per task, the attempts included."""
     attempts: int = 1
     """Episodes per instance."""
-    context: int = 1024
-    """Tokens of an episode at most; give the value that the policy was trained with."""
+    context: int | None = None
+    """Tokens of an episode at most; by default what the policy was trained with, else 1024."""
     temperature: float = 1.0
     """At which a checkpoint's words are sampled."""
     seed: int = 0
@@ -115,7 +117,11 @@ class Train:
 
     def run(self) -> None:
         """Carries out the command."""
-        _run_study(self.plan, self.output, "", self.json)
+        from jaxagent.study.next_steps import next_steps
+
+        folder = _run_study(self.plan, self.output, "", self.json)
+        if not self.json:
+            print("\n".join(["", "What comes next:", *next_steps(folder)]))
 
 
 @dataclass(frozen=True)
@@ -265,13 +271,14 @@ COMMANDS: dict[str, type[Any]] = {
 }
 
 
-def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> None:
+def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> Path:
     from jaxagent.study.console import ConsoleProgress
 
     with stoppable(), ConsoleProgress() as progress:
         runner = _runner(plan, output, store, progress)
         runner.run()
     _show_study(runner.folder, as_json)
+    return runner.folder
 
 
 def _estimate_study(plan: StudyPlan, output: str, store: str) -> None:

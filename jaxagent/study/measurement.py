@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -81,7 +81,7 @@ def measure(
     tasks: str,
     episodes: int,
     attempts: int,
-    context: int,
+    context: int | None,
     temperature: float,
     seed: int,
     progress: ConsoleProgress,
@@ -98,10 +98,9 @@ def measure(
     if temperature <= 0:
         raise ValueError(f"temperature={temperature}: expected more than 0")
     suite = make_suite(tasks)
-    player, params = make_player(policy, suite)
+    player, params, window = make_player(policy, suite, context)
     instances = episodes // attempts
-    window = Window(rows=min(instances * attempts, 512), turns=1, context=context)
-    window.check(suite)
+    window = replace(window, rows=min(instances * attempts, 512))
     advance = progress.start(
         f"evaluating {policy}", batches(instances, attempts, window) * len(suite)
     )

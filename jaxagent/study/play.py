@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -17,8 +18,8 @@ from jaxagent.rl.evaluation import play_episodes
 from jaxagent.rl.imitation import Expert
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
-from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.english import as_english, as_words
+from jaxagent.study.policies import open_policy
 from jaxagent.study.transcript import transcript
 from jaxagent.text import END, INVALID, PAD
 
@@ -26,26 +27,44 @@ MOST_READINGS = 64
 """Ways to take a line apart that are tried."""
 
 
-def make_player(name: str, suite: Suite) -> tuple[Player, Params]:
-    """The player called `name`: `expert`, `random` (valid commands), or a checkpoint's policy.
+DEFAULT_CONTEXT = 1024
+"""Tokens of an episode at most, for players that were trained with no limit of their own."""
+
+
+def make_player(
+    name: str, suite: Suite, context: int | None = None
+) -> tuple[Player, Params, Window]:
+    """The player called `name`: `expert`, `random` (valid commands), or a policy that was kept.
+
+    Args:
+        name: of the player; for policies see `jaxagent.study.policies.open_policy`.
+        suite: in which it plays.
+        context: tokens of an episode at most; by default those that it was trained with.
+
+    Returns:
+        The player, its parameters, and a window of one row with the limits of its episodes.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: there is no such player, or an episode of the suite does not fit the context.
     """
-    if name == "expert":
-        return Expert(suite), {}
-    if name == "random":
-        return Expert(suite, noise=1.0), {}
-    policy, params = load_policy(name, suite)
-    return Actor(policy, suite), params
+    limits: Window | None = None
+    if name in ("expert", "random"):
+        player, params = Expert(suite, noise=float(name == "random")), {}
+    else:
+        policy, params, _, limits = open_policy(name, suite)
+        player = Actor(policy, suite)
+    window = limits or Window(context=DEFAULT_CONTEXT)
+    if context is not None:
+        window = replace(window, context=context)
+    window = replace(window, rows=1, turns=1)
+    window.check(suite)
+    return player, params, window
 
 
-def watch(task: str, policy: str, instance: int, seed: int, context: int) -> str:
+def watch(task: str, policy: str, instance: int, seed: int, context: int | None = None) -> str:
     """One episode of a policy as plain text: its words, or in `prose` what they say in English."""
     suite = make_suite([task])
-    player, params = make_player(policy, suite)
-    window = Window(rows=1, turns=1, context=context)
-    window.check(suite)
+    player, params, window = make_player(policy, suite, context)
     keys = evaluation_keys(jnp.array([instance]))
     pool = fill_pool(suite, keys, jnp.zeros(1, jnp.int32))
     play = jax.jit(partial(play_episodes, player, window=window))

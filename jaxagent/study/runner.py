@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +15,6 @@ import jax
 from jaxagent.models import Params
 from jaxagent.study import report, table
 from jaxagent.study.ahead import Ahead
-from jaxagent.study.checkpoint import load_policy
 from jaxagent.study.config import variants_of
 from jaxagent.study.files import read_json, write_json
 from jaxagent.study.folder import claim_folder
@@ -21,9 +22,11 @@ from jaxagent.study.lock import lock
 from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, evaluation_key, phases
 from jaxagent.study.plan import StudyPlan, as_json
+from jaxagent.study.policies import CHECKPOINTS, INDEX, TRAINED, Entry, averaged
 from jaxagent.study.processes import by_first, exist
 from jaxagent.study.programs import Programs
 from jaxagent.study.rows import curve_rows, kl_row, place_of, task_rows
+from jaxagent.study.saved_policy import load_policy
 from jaxagent.study.training import Log, Metrics, train
 from jaxagent.study.transcript import transcript
 
@@ -46,6 +49,11 @@ class Work(NamedTuple):
     variant: str
     plan: StudyPlan
     phase: Phase
+
+    @property
+    def name(self) -> str:
+        """The phase's name, its variant before it."""
+        return f"{self.variant}: {self.phase.name}".removeprefix(": ")
 
     @property
     def title(self) -> str:
@@ -87,6 +95,7 @@ class Runner:
         """
         by_first(partial(claim_folder, self.folder, as_json(self.plan)), ValueError, OSError)
         every = self.works()
+        by_first(partial(self._write_index, every), ValueError, OSError)
         if jax.process_count() == 1:  # several have to run all programs in one order
             self._ahead.start(self._needed_later(every))
         try:
@@ -192,12 +201,11 @@ class Runner:
     def policy_behind(self, phase: Phase) -> Params:
         """Parameters of the policy that a finished phase leaves."""
         suite = self.programs.suite(phase.suite)
-        params = load_policy(self.folder_of(phase) / "checkpoints", suite)[1]
+        params = load_policy(self.folder_of(phase) / CHECKPOINTS, suite)[1]
         share = phase.stages[-1].average if phase.stages else 0.0
         if not share or phase.parent is None:
             return params
-        before = self.policy_behind(phase.parent)
-        return jax.tree.map(lambda old, new: share * old + (1 - share) * new, before, params)
+        return averaged(share, self.policy_behind(phase.parent), params)
 
     def folder_of(self, phase: Phase) -> Path:
         """Where a phase is kept."""
@@ -207,7 +215,7 @@ class Runner:
         return self.folder_of(work.phase) / f"measured-{evaluation_key(work.plan)}.json"
 
     def _trained(self, phase: Phase) -> Path:
-        return self.folder_of(phase) / "trained.json"
+        return self.folder_of(phase) / TRAINED
 
     def is_trained(self, phase: Phase) -> bool:
         """Whether a phase needs no more training."""
@@ -238,6 +246,20 @@ class Runner:
                 )
         return calls
 
+    def _write_index(self, every: list[Work]) -> None:
+        """Writes where the policy of each phase is kept, for those who look for it by name."""
+        content = [dataclasses.asdict(self._entry(work)) for work in every]
+        write_json(self.folder / INDEX, content)
+
+    def _entry(self, work: Work) -> Entry:
+        phase = work.phase
+        folder, parent = (
+            os.path.relpath(self.folder_of(each), self.folder) if each else ""
+            for each in (phase, phase.parent)
+        )
+        average = phase.stages[-1].average if phase.stages else 0.0
+        return Entry(work.name, phase.seed, folder, average, parent)
+
     def _collect(self) -> None:
         """Writes the table and the transcripts of all finished phases of the study."""
         finished = [work for work in self.works() if self.is_finished(work)]
@@ -254,8 +276,7 @@ class Runner:
                 log = Log(self.folder_of(work.phase) / "log.jsonl").metrics
                 suite = self.programs.suite(work.phase.suite)
                 rows += [table.Row(**place, **row) for row in curve_rows(suite.tasks, log)]
-            name = f"{work.variant}: {work.phase.name}".removeprefix(": ")
-            transcripts.setdefault(name, content["transcripts"])
+            transcripts.setdefault(work.name, content["transcripts"])
             seeds = attempts.setdefault(work.variant, {}).setdefault(work.phase.name, {})
             seeds[str(work.phase.seed)] = content["attempts"]
         table.write(self.folder / "results.csv", rows)

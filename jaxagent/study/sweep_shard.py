@@ -19,6 +19,7 @@ from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum, adaptive, mixture
 from jaxagent.rl.devices import on_host
 from jaxagent.rl.learner import Learner
+from jaxagent.rl.window import Window
 from jaxagent.study import table
 from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, phases, played_tasks
@@ -82,6 +83,11 @@ class Crowd:
     def actor(self) -> Actor:
         """Who plays."""
         return self.population.learner.actor
+
+    @property
+    def window(self) -> Window:
+        """What an episode of each member is allowed."""
+        return self.population.learner.window
 
     @property
     def turns_per_update(self) -> int:

@@ -16,6 +16,7 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import on_host
+from jaxagent.rl.window import Window
 from jaxagent.study.checkpoint import Checkpoints
 from jaxagent.study.files import Unwritable, write_text
 from jaxagent.study.processes import all_say, by_first
@@ -38,6 +39,11 @@ class Run(Protocol):
     @property
     def actor(self) -> Actor:
         """Who plays."""
+        ...
+
+    @property
+    def window(self) -> Window:
+        """What an episode is allowed."""
         ...
 
     @property
@@ -158,13 +164,13 @@ def _train(
         said = all_say(late, count, stop[0] if stop else 0)
         (late, count, _), signal = said[0].tolist(), int(said[:, 2].max())
         if signal or late or done >= updates:
-            checkpoints.save(done, state, run.actor.policy, run.actor.suite)
+            checkpoints.save(done, state, run.actor.policy, run.actor.suite, run.window)
             saved, saved_at = done, time.monotonic()
             took = saved_at - begun
         if signal and done < updates:
             raise Stopped(f"stopped by signal {signal} behind update {saved}")
     if checkpoints.latest() != done:
-        checkpoints.save(done, state, run.actor.policy, run.actor.suite)
+        checkpoints.save(done, state, run.actor.policy, run.actor.suite, run.window)
     return state
 
 

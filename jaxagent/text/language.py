@@ -91,6 +91,15 @@ class Language:
         words[..., END] = True
         return words
 
+    def words_of(self, environment: int, lexicon: int, interface: int) -> np.ndarray:
+        """int32[n]: the words that an environment may use, said one way, sorted."""
+        lengths = self.lengths[environment, interface]
+        templates = self.sentences[environment, interface]
+        inside = (np.arange(templates.shape[-1]) < lengths[:, None]) & (templates >= 0)
+        concepts = len(self.schemas[environment].concepts)
+        named = self.lexicons[environment, lexicon, :concepts]
+        return np.unique(np.concatenate([templates[inside], named]))
+
     @property
     def max_args(self) -> int:
         """K, the most arguments of a fact or a command of any environment."""
