@@ -24,14 +24,15 @@ Scored = Mapping[str, tuple[str, Sequence[float]]]
 def rows_of(
     tasks: Sequence[str], phases: Scored, metric: str = "success", variant: str = ""
 ) -> list[table.Row]:
-    """A table of three seeds half a point apart, in sequences the other way round; phases map to
-    what they trained on and their scores."""
+    """A table of three seeds about half a point apart, in sequences the other way round; phases map
+    to what they trained on and their scores."""
     rows = []
-    for phase, (trained, values) in phases.items():
-        for task, value in zip(tasks, values, strict=True):
-            for seed, shift in enumerate((-0.005, 0.0, 0.005)):
+    for number, (phase, (trained, values)) in enumerate(phases.items()):
+        for place, (task, value) in enumerate(zip(tasks, values, strict=True)):
+            for seed in range(3):
                 environment, _, level = task.partition("/")
-                shift *= 0 if phase == "base" else -1 if ">" in phase else 1
+                sign = 0 if phase == "base" else -1 if ">" in phase else 1
+                shift = sign * (0.004 + 0.0005 * number + 0.0002 * place) * (seed - 1)
                 rows.append(
                     table.Row(
                         study="s",

@@ -67,18 +67,10 @@ def test_cluster_mean_covers_the_truth() -> None:
     assert 0.92 <= np.mean(covered) <= 0.98
 
 
-def test_paired_difference_agrees_with_scipy() -> None:
-    generator = np.random.default_rng(3)
-    first, second = generator.random((30, 4)), generator.random((30, 4))
-    reference = scipy_stats.ttest_rel(first.mean(1), second.mean(1)).confidence_interval(0.95)
-    result = st.paired_difference(first, second)
-    np.testing.assert_allclose((result.low, result.high), reference)
-    assert result.value == pytest.approx(first.mean() - second.mean())
-
-
-def test_paired_difference_needs_the_same_instances() -> None:
-    with pytest.raises(ValueError, match="second: got 2 instances, expected 3"):
-        st.paired_difference([1.0, 2.0, 3.0], [1.0, 2.0])
+@pytest.mark.parametrize("values", [[[0.7]], [[1.0, 1.0]], [5.0], [20.0] * 8, [[0.5, 0.5]] * 6])
+def test_where_instances_do_not_vary_there_is_no_interval(values: list) -> None:
+    found = st.cluster_mean(values)
+    assert found.measured and not found.has_interval and not found.excludes_zero
 
 
 @pytest.mark.parametrize(
@@ -103,51 +95,11 @@ def test_iqm_agrees_with_scipy(size: int) -> None:
     np.testing.assert_allclose(st.iqm(values), scipy_stats.trim_mean(values, 0.25, axis=1))
 
 
-def test_stratified_bootstrap_resamples_within_tasks() -> None:
-    # Runs that agree within each task leave nothing to resample, however much the tasks differ.
-    scores = np.tile([0.1, 0.9], (5, 1))
-    low, high = st.stratified_bootstrap(scores, lambda x: x.mean(axis=(1, 2)))
-    assert low == pytest.approx(0.5) and high == pytest.approx(0.5)
-
-
-def test_stratified_bootstrap_agrees_with_all_resamples() -> None:
-    scores = np.array([[0.0], [0.2], [1.0], [0.5]])
-    means = [np.mean(draw) for draw in itertools.product(scores[:, 0], repeat=4)]
-    drawn = st.stratified_bootstrap(scores, lambda x: x.mean(axis=(1, 2)), resamples=50_000)
-    np.testing.assert_allclose(drawn, np.quantile(means, [0.025, 0.975]), atol=0.03)
-
-
-def test_bootstraps_repeat_for_a_seed_and_differ_between_seeds() -> None:
-    scores = np.random.default_rng(5).random((6, 3))
-    intervals = [
-        st.stratified_bootstrap(scores, lambda x: x.mean(axis=(1, 2)), seed=s, resamples=50)
-        for s in (0, 0, 1)
-    ]
-    assert intervals[0] == intervals[1] != intervals[2]
-
-
 def test_improvement_agrees_with_mann_whitney() -> None:
     generator = np.random.default_rng(6)
     first, second = generator.integers(0, 5, (7, 3)), generator.integers(0, 5, (4, 3))
     u = [scipy_stats.mannwhitneyu(first[:, j], second[:, j]).statistic / 28 for j in range(3)]
-    result = st.probability_of_improvement(first, second)
-    assert result.value == pytest.approx(np.mean(u))
-    assert result.low <= result.value <= result.high
-
-
-def test_median_over_seeds_agrees_with_all_resamples() -> None:
-    values = np.array([0.1, 0.4, 0.5, 0.9])
-    medians = [np.median(draw) for draw in itertools.product(values, repeat=4)]
-    value, low, high = st.median_over_seeds(values, resamples=50_000)
-    assert value == pytest.approx(0.45)
-    np.testing.assert_allclose((low, high), np.quantile(medians, [0.025, 0.975]), atol=0.05)
-
-
-def test_median_over_seeds_of_a_curve_is_the_median_of_each_point() -> None:
-    curve = np.random.default_rng(7).random((5, 4))
-    value, low, high = st.median_over_seeds(curve, seed=3)
-    single = [st.median_over_seeds(curve[:, i], seed=3) for i in range(4)]
-    np.testing.assert_allclose(np.stack([value, low, high]), np.transpose(single))
+    assert st.improvement(first, second) == pytest.approx(np.mean(u))
 
 
 def test_linear_combination_of_two_proportions_is_newcombes_interval() -> None:
@@ -167,19 +119,37 @@ def test_linear_combination_of_symmetric_intervals_adds_in_quadrature() -> None:
     )
 
 
-def test_over_seeds_says_which_kind_of_interval_it_is() -> None:
-    two = st.over_seeds([0.4, 0.6], [0.3, 0.5], [0.5, 0.7])
-    assert two.kind == st.OVER_EPISODES and two.value == pytest.approx(0.5)
-    assert two.high - two.value == pytest.approx(0.1 / math.sqrt(2))
-    three = st.over_seeds([0.1, 0.6, 0.9], [0.0] * 3, [1.0] * 3)
-    assert (three.kind, three.value, three.low, three.high) == (st.OVER_SEEDS, 0.6, 0.1, 0.9)
+@pytest.mark.parametrize("estimate", [st.over_seeds, st.mean_over_seeds, st.iqm_over_seeds])
+def test_there_is_no_interval_with_fewer_than_three_seeds(estimate) -> None:
+    for values in ([0.9], [0.4, 0.6]):
+        found = estimate(values)
+        assert (found.value, found.count) == (np.mean(values), len(values))
+        assert found.kind == st.TOO_FEW and not found.has_interval
+    assert estimate([0.4, 0.6, 0.5]).has_interval
 
 
-def test_over_seeds_keeps_one_seed_as_it_is_and_drops_what_is_not_finite() -> None:
-    one = st.over_seeds([math.nan, 0.7], [math.nan, 0.6], [math.nan, 0.8])
-    assert (one.count, one.value) == (1, 0.7)
-    assert (one.low, one.high) == pytest.approx((0.6, 0.8))
-    assert st.over_seeds([math.nan], [0.0], [1.0]) is st.MISSING and not st.MISSING.measured
+@pytest.mark.parametrize("estimate", [st.over_seeds, st.mean_over_seeds, st.iqm_over_seeds])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.0, 1234.5])
+def test_there_is_no_interval_where_all_seeds_agree(estimate, value: float) -> None:
+    found = estimate([value] * 7)
+    assert (found.value, found.kind) == (pytest.approx(value), st.ALIKE) and not found.has_interval
+
+
+def test_over_seeds_is_students_interval_stretched_to_hold_the_median() -> None:
+    values = [0.1, 0.6, 0.9, 0.5]
+    low, high = scipy_stats.t.interval(0.95, 3, np.mean(values), scipy_stats.sem(values))
+    found = st.over_seeds(values)
+    assert (found.kind, found.value) == (st.OVER_SEEDS, pytest.approx(0.55))
+    assert (found.low, found.high) == pytest.approx((low, high))
+    far = [0.0] * 9 + [0.0001] * 9 + [1e3]
+    assert st.over_seeds(far).low <= st.over_seeds(far).value
+    assert (st.over_seeds([0, 0.5, 1.0], rate=True).low, found.count) == (0.0, 4)
+
+
+def test_over_seeds_drops_what_is_not_finite() -> None:
+    one = st.over_seeds([math.nan, 0.7])
+    assert (one.count, one.value, one.has_interval) == (1, 0.7, False)
+    assert st.over_seeds([math.nan]) is st.MISSING and not st.MISSING.measured
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], 3.0])

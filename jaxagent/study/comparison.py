@@ -11,16 +11,19 @@ from typing import Any
 
 import jax
 import numpy as np
+from rich.console import Group
 from rich.table import Table
 
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study import table
 from jaxagent.study.config import from_values
 from jaxagent.study.files import read_json, write_json
+from jaxagent.study.grid import NOTHING, bounds, number
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.programs import drop_programs
 from jaxagent.study.runner import Progress, Runner
-from jaxagent.study.statistics import iqm, stratified_bootstrap
+from jaxagent.study.scores import is_rate
+from jaxagent.study.statistics import SEEDS_FOR_INTERVAL, Estimate, iqm_over_seeds
 
 BASE = "base"
 """What the base policies stand under, beside the algorithms."""
@@ -130,23 +133,26 @@ def plan_for(plan: StudyPlan, algorithm: str) -> StudyPlan:
     return dataclasses.replace(plan, train=train)
 
 
-def show(rows: Sequence[Row], metric: str = "success") -> Table:
-    """Interquartile means over the seeds with their 95 % bootstrap intervals, best algorithm first.
+def show(rows: Sequence[Row], metric: str = "success") -> Group:
+    """Return the interquartile means over seeds with their 95 % intervals, best algorithm first.
 
-    The last column takes all tasks together (Agarwal et al. 2021, arXiv 2108.13264).
+    The column `all` takes the mean over tasks of each seed. There is no interval with fewer than
+    three seeds (`statistics.iqm_over_seeds`).
     """
     tasks = list(dict.fromkeys(row.task for row in rows))
-    result = Table("algorithm", *tasks, "all", "seeds", title=f"held-out {metric}, %")
-    scores = {name: _scores(rows, name, tasks, metric) for name in _names(rows)}
-    for name in sorted(scores, key=lambda name: -iqm(scores[name].reshape(-1))):
-        runs = scores[name]
-        cells = [_cell(runs[:, i : i + 1]) for i in range(len(tasks))]
-        result.add_row(name, *cells, _cell(runs), str(len(runs)))
-    return result
-
-
-def _names(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(row.algorithm for row in rows))
+    names = list(dict.fromkeys(row.algorithm for row in rows))
+    scores = {name: _scores(rows, name, tasks, metric) for name in names}
+    few = max(map(len, scores.values())) < SEEDS_FOR_INTERVAL
+    about = f"no interval with fewer than {SEEDS_FOR_INTERVAL} seeds" if few else "95 % interval"
+    result = Table()
+    result.add_column("algorithm", overflow="fold")
+    for name in [*tasks, "all"]:
+        result.add_column(name.replace("/", "/\n", 1), justify="right", overflow="fold")
+    result.add_column("seeds", justify="right")
+    found = {name: _estimates(runs, is_rate(metric)) for name, runs in scores.items()}
+    for name in sorted(found, key=lambda name: -found[name][-1].value):
+        result.add_row(name, *map(_cell, found[name]), str(len(scores[name])))
+    return Group(f"held-out {metric}, % ({about})", result)
 
 
 def _scores(rows: Sequence[Row], name: str, tasks: Sequence[str], metric: str) -> np.ndarray:
@@ -156,12 +162,13 @@ def _scores(rows: Sequence[Row], name: str, tasks: Sequence[str], metric: str) -
     return np.array([[found[seed, task] for task in tasks] for seed in seeds])
 
 
-def _cell(runs: np.ndarray) -> str:
-    def pooled(drawn: np.ndarray) -> np.ndarray:
-        return iqm(drawn.reshape(*drawn.shape[:-2], -1))
+def _estimates(runs: np.ndarray, rate: bool) -> list[Estimate]:
+    """Of every task, and of all together."""
+    return [iqm_over_seeds(each, rate=rate) for each in (*runs.T, runs.mean(axis=1))]
 
-    low, high = stratified_bootstrap(runs, pooled)
-    return f"{100 * float(pooled(runs)):.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+def _cell(found: Estimate) -> str:
+    return f"{number(found.value)}\n[dim]{bounds(found)}[/dim]" if found.measured else NOTHING
 
 
 def _numbers(rows: Iterable[Row]) -> dict[tuple[str, int, str], float]:

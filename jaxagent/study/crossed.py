@@ -20,8 +20,9 @@ from jaxagent.study.statistics import (
     CONFIDENCE,
     CROSSED,
     MISSING,
-    OVER_INSTANCES,
-    SEEDS_FOR_BOOTSTRAP,
+    SEEDS_FOR_INTERVAL,
+    TOO_FEW,
+    WITHOUT,
     Estimate,
     student_quantile,
 )
@@ -41,31 +42,30 @@ def crossed_sum(parts: Sequence[Scores], confidence: float = CONFIDENCE) -> Esti
         confidence: of the interval.
 
     Returns:
-        Under three seeds their mean, and the interval over instances with these very seeds; else
-        the median over seeds, and the interval of the mean over seeds and instances, stretched to
-        hold the median. `MISSING` where nothing varies, so that no interval can be estimated.
+        The median over seeds, and the interval of the mean over seeds and instances, stretched to
+        hold the median. Under three seeds their mean without an interval. Without one too where a
+        task has one instance, which says nothing about others. `MISSING` where nothing varies, so
+        that no interval can be estimated.
     """
     if not parts or not all(part.size for part in parts):
         return MISSING
     seeds = len(parts[0])
     each = np.sum([part.mean(axis=1) for part in parts], axis=0)
-    terms = [_instances(part.mean(axis=0)) for part in parts]
-    if seeds >= SEEDS_FOR_BOOTSTRAP:
-        rest = [_rest(part) for part in parts]
-        # The seeds' and the instances' mean squares both hold the rest, which counts once.
-        terms = [(float(each.var(ddof=1)) / seeds, seeds - 1), *terms]
-        variance = max(sum(v for v, _ in terms) - sum(v for v, _ in rest), max(terms)[0])
-        terms += rest
-    else:
-        variance = sum(v for v, _ in terms)
+    mean, middle = float(each.mean()), float(np.median(each))
+    if seeds < SEEDS_FOR_INTERVAL:
+        return Estimate(mean, math.nan, math.nan, TOO_FEW, seeds)
+    if min(part.shape[1] for part in parts) == 1:
+        return Estimate(middle, math.nan, math.nan, WITHOUT, seeds)
+    rest = [_rest(part) for part in parts]
+    # The seeds' and the instances' mean squares both hold the rest, which counts once.
+    terms = [(float(each.var(ddof=1)) / seeds, seeds - 1)]
+    terms += [_instances(part.mean(axis=0)) for part in parts]
+    variance = max(sum(v for v, _ in terms) - sum(v for v, _ in rest), max(terms)[0])
+    terms += rest
     if not variance > 0:
         return MISSING
     freedom = variance**2 / sum(v**2 / df for v, df in terms if df > 0)
     half = _quantile(0.5 + confidence / 2, freedom) * math.sqrt(variance)
-    mean = float(each.mean())
-    if seeds < SEEDS_FOR_BOOTSTRAP:
-        return Estimate(mean, mean - half, mean + half, OVER_INSTANCES, seeds)
-    middle = float(np.median(each))
     low, high = min(mean - half, middle), max(mean + half, middle)
     return Estimate(middle, low, high, CROSSED, seeds)
 
@@ -73,15 +73,13 @@ def crossed_sum(parts: Sequence[Scores], confidence: float = CONFIDENCE) -> Esti
 def _instances(means: Float[np.ndarray, " instances"]) -> tuple[float, int]:
     """Variance of the mean over instances, and its degrees of freedom."""
     count = len(means)
-    return (float(means.var(ddof=1)) / count if count > 1 else 0.0), count - 1
+    return float(means.var(ddof=1)) / count, count - 1
 
 
 def _rest(part: Scores) -> tuple[float, int]:
     """Variance of the mean from what neither seed nor instance explains."""
     seeds, instances = part.shape
     freedom = (seeds - 1) * (instances - 1)
-    if not freedom:
-        return 0.0, 0
     left = part - part.mean(axis=0) - part.mean(axis=1, keepdims=True) + part.mean()
     return float(np.sum(left**2)) / freedom / part.size, freedom
 

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxagent.study import statistics
-from jaxagent.study.scores import pool
+from jaxagent.study.scores import is_rate
 from jaxagent.study.stage import STEP
-from jaxagent.study.statistics import MISSING, Estimate
+from jaxagent.study.statistics import Estimate
 from jaxagent.study.table import Row
 
 
@@ -49,19 +49,11 @@ def _curve(phase: str, environment: str, rows: Sequence[Row]) -> Curve:
         cells.setdefault((row.seed, row.turns), []).append(row)
     seeds, turns = ({key[i] for key in cells} for i in (0, 1))
     points = sorted(turn for turn in turns if all((seed, turn) in cells for seed in seeds))
-    means = [[_task_mean(cells[seed, turn]) for turn in points] for seed in sorted(seeds)]
-    table: Float[np.ndarray, "3 seeds points"] = np.moveaxis(
-        np.reshape(means, (len(seeds), -1, 3)), 2, 0
-    )
-    if len(seeds) >= statistics.SEEDS_FOR_BOOTSTRAP and points:
-        value, low, high = statistics.median_over_seeds(table[0])
-    else:
-        value, low, high = np.reshape([pool(table[:, :, i]) for i in range(len(points))], (-1, 3)).T
+    means = [[np.mean([r.value for r in cells[seed, turn]]) for seed in seeds] for turn in points]
+    rate = is_rate(rows[0].metric)
+    found = [statistics.over_seeds(values, rate=rate) for values in means]
+    value, low, high = np.array([(e.value, e.low, e.high) for e in found]).reshape(-1, 3).T
     return Curve(phase, environment, np.array(points, float), value, low, high, len(seeds))
-
-
-def _task_mean(rows: Sequence[Row]) -> tuple[float, float, float]:
-    return pool(np.array([(row.value, row.low, row.high) for row in rows]).T)
 
 
 def forward_transfer(rows: Sequence[Row], phase: str) -> Estimate:
@@ -76,8 +68,7 @@ def forward_transfer(rows: Sequence[Row], phase: str) -> Estimate:
         for seed in seeds
         if curves[1][seed] < 1
     ]
-    unknown = [np.nan] * len(values)
-    return statistics.over_seeds(values, unknown, unknown) if values else MISSING
+    return statistics.over_seeds(values)
 
 
 def _areas(rows: Sequence[Row], phase: str) -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import numpy as np
 from jaxagent.study import statistics, table
 from jaxagent.study.crossed import crossed_sum
 from jaxagent.study.files import read_json
-from jaxagent.study.grid import Column, Grid, interval, number
+from jaxagent.study.grid import Column, Grid, bounds, number
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.scores import contrast, mean_of
 from jaxagent.study.statistics import MISSING, Estimate
@@ -56,7 +57,7 @@ def show(grid: Grid) -> Table:
         texts = [
             cell
             if isinstance(cell, str)
-            else f"{number(cell.value, sign=c.sign)} ({interval(cell, sign=c.sign)})"
+            else f"{number(cell.value, sign=c.sign)}\n{bounds(cell, sign=c.sign)}".strip()
             for cell, c in zip(cells, grid.columns, strict=True)
         ]
         shown.add_row(label, *texts)
@@ -82,7 +83,7 @@ def _paired(both: Sequence[Part], phase: str, task: str) -> Estimate:
         return MISSING
     pairs = np.stack([new[phase, task, seed] - old[phase, task, seed] for seed in seeds])
     if not pairs.any():
-        return Estimate(0.0, 0.0, 0.0, statistics.OVER_INSTANCES, len(seeds))
+        return Estimate(0.0, math.nan, math.nan, statistics.ALIKE, len(seeds))
     return crossed_sum([pairs])
 
 

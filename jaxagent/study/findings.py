@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxagent.study import continual, metrics
-from jaxagent.study.grid import interval, number
+from jaxagent.study.grid import bounds, interval, number
 from jaxagent.study.scores import (
     BASE,
     Scores,
@@ -67,7 +67,8 @@ class Finding:
         if not self.estimate.measured:
             return ""
         value = number(self.estimate.value, rate=self.rate, sign=True)
-        return f"{value} ({interval(self.estimate, rate=self.rate, sign=True)})"
+        ends = bounds(self.estimate, rate=self.rate, sign=True)
+        return f"{value} ({ends})" if ends else value
 
 
 def findings(rows: Sequence[Row], table: Scores) -> list[Finding]:

@@ -59,7 +59,7 @@ class Grid:
         for label, cells in self.rows:
             line: list[object] = [label]
             for each in cells:
-                line += [each] if isinstance(each, str) else [each.value, each.low, each.high]
+                line += [each] if isinstance(each, str) else _known(each)
             lines.writerow(line)
         return text.getvalue()
 
@@ -80,6 +80,12 @@ class Grid:
 _ENDS = ("", " low", " high")
 
 
+def _known(estimate: Estimate) -> list[float | str]:
+    """The value and both ends; empty where there is none."""
+    ends = (estimate.value, estimate.low, estimate.high)
+    return [each if math.isfinite(each) else "" for each in ends]
+
+
 def number(value: float, *, rate: bool = True, sign: bool = False) -> str:
     """A value in the units of the report: rates in percent with one decimal, others with three
     digits."""
@@ -98,8 +104,13 @@ def number(value: float, *, rate: bool = True, sign: bool = False) -> str:
 
 def interval(estimate: Estimate, *, rate: bool = True, sign: bool = False) -> str:
     """The bounds of an estimate, as 28.2–32.0, or with signs as −1.2 to +3.4."""
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
-        return "no interval"
+    return bounds(estimate, rate=rate, sign=sign) or "no interval"
+
+
+def bounds(estimate: Estimate, *, rate: bool = True, sign: bool = False) -> str:
+    """Return the same, or nothing where there is no interval."""
+    if not estimate.has_interval:
+        return ""
     low, high = (number(x, rate=rate, sign=sign) for x in (estimate.low, estimate.high))
     return f"{low} to {high}" if sign or estimate.low < 0 else f"{low}–{high}"
 
@@ -110,9 +121,13 @@ def cell(estimate: Estimate, *, rate: bool = True, sign: bool = False) -> str:
         return f'<td class="none">{NOTHING}</td>'
     strong = ' class="sure"' if sign and estimate.excludes_zero else ""
     value = number(estimate.value, rate=rate, sign=sign)
-    return (
-        f"<td{strong}><b>{value}</b><small>{interval(estimate, rate=rate, sign=sign)}</small></td>"
-    )
+    return f"<td{strong}><b>{value}</b>{small(bounds(estimate, rate=rate, sign=sign))}</td>"
+
+
+def small(text: str, name: str = "") -> str:
+    """Return a line of small print in a cell, or nothing for an empty one."""
+    style = f' class="{name}"' if name else ""
+    return f"<small{style}>{text}</small>" if text else ""
 
 
 def row_of(name: str, cells: Sequence[str]) -> str:
@@ -138,8 +153,8 @@ def _tex_cell(content: Estimate | str, column: Column) -> str:
     if not content.measured:
         return "--"
     value = number(content.value, rate=column.rate, sign=column.sign)
-    bounds = interval(content, rate=column.rate, sign=column.sign)
-    return f"{_tex(value)} [{_tex(bounds)}]"
+    ends = bounds(content, rate=column.rate, sign=column.sign)
+    return f"{_tex(value)} [{_tex(ends)}]" if ends else _tex(value)
 
 
 def _tex(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from jaxagent.study import metrics
-from jaxagent.study.grid import NOTHING, interval, number
+from jaxagent.study.grid import NOTHING, bounds, number
 from jaxagent.study.scores import Scores
 from jaxagent.study.statistics import Estimate
 from jaxagent.study.tables import short_task
@@ -53,7 +53,7 @@ def _cell(left: float, top: float, score: Estimate, gain: Estimate, widest: floa
     if gain.measured:
         told += f"  ({number(gain.value, sign=True)})"
     found += _text(middle, top + 24, told, weight=600)
-    return found + _text(middle, top + 40, interval(score), soft=True)
+    return found + _text(middle, top + 40, bounds(score), soft=True)
 
 
 def _text(

@@ -21,6 +21,13 @@ from jaxagent.study.table import Row
 
 BASE = "base"
 
+_RATES = ("success", "invalid", "pass@", "failure:")
+
+
+def is_rate(metric: str) -> bool:
+    """Tell whether a metric is a fraction, shown in percent."""
+    return metric.startswith(_RATES)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -30,7 +37,7 @@ class Scores:
     Phases are ordered by stage, tasks by environment, both otherwise as they first appear;
     `environments` holds the environment of each task, `trained` the tasks of every stage of each
     phase. `shares` holds the share of successful attempts at every instance by phase, task and
-    seed, where it is known.
+    seed, where it is known; `rate` says whether values are fractions of 1.
     """
 
     phases: tuple[str, ...]
@@ -44,6 +51,7 @@ class Scores:
     shares: Mapping[tuple[str, str, int], Float[np.ndarray, " instances"]] = field(
         default_factory=dict
     )
+    rate: bool = True
 
 
 Weights = Float[np.ndarray, "phases tasks"]
@@ -83,6 +91,7 @@ def scores(
         tuple(seeds),
         *table,
         shares=_shares(rows, attempts or {}) if metric == "success" else {},
+        rate=is_rate(metric),
     )
 
 
@@ -104,17 +113,19 @@ def contrast(table: Scores, weights: Weights) -> Estimate:
     Only seeds with every cell of non-zero weight count. Where the shares of success at every
     instance are known, seeds and instances are crossed, and phases are paired on instances
     (`jaxagent.study.crossed`). Else a base measured under one seed alone is shared by all, as a
-    fixed point of comparison. Three seeds or more: median and bootstrap over seeds of the weighted
-    sum. Fewer: mean over seeds, and the evaluation intervals of the cells, taken as independent
-    (see `statistics.over_seeds`); so too where all seeds agree on all instances.
+    fixed point of comparison. Where shares are not known, the interval is over seeds alone
+    (`statistics.over_seeds`). Where all seeds agree on all instances, it is that of one measurement
+    of them. Fewer than three seeds: their mean, without an interval.
     """
     used = weights != 0
+    rate = table.rate and bool((weights >= 0).all())
     paired = _paired(table, weights)
     found = crossed_sum(paired)
     if found.measured:
-        inside = bool((weights >= 0).all())
         return (
-            replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0)) if inside else found
+            replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+            if rate and found.has_interval
+            else found
         )
     cells = np.stack([table.value, table.low, table.high])[:, used]
     shared = _measured_once(cells[0]) & _in_base(table)[used]
@@ -124,17 +135,11 @@ def contrast(table: Scores, weights: Weights) -> Estimate:
     count = cells.shape[2]
     if not used.any() or count == 0:
         return MISSING
-    if count >= statistics.SEEDS_FOR_BOOTSTRAP and not paired:
-        unused = np.full(count, np.nan)
-        return statistics.over_seeds(weights[used] @ cells[0], unused, unused)
-    # A shared cell is one measurement however many seeds use it: pool seeds within cells first.
-    # Where nothing varies, at 0 or at 1, all seeds are one measurement of the same instances.
-    once = shared | bool(paired)
-    pooled = [pool(cells[:, i, : 1 if once[i] else count]) for i in range(len(once))]
-    kind = statistics.OVER_INSTANCES if paired else statistics.OVER_EPISODES
-    return Estimate(
-        *statistics.linear_combination(weights[used], *np.transpose(pooled)), kind, count
-    )
+    if not paired:
+        return statistics.over_seeds(weights[used] @ cells[0], rate=rate)
+    # Nothing varies: all seeds are one measurement of the same instances.
+    ends = statistics.linear_combination(weights[used], *cells[:, :, 0])
+    return Estimate(*ends, statistics.OVER_INSTANCES, count)
 
 
 def _paired(table: Scores, weights: Weights) -> list[Float[np.ndarray, "seeds instances"]]:
@@ -239,12 +244,6 @@ def prefixes(table: Scores, phase: str) -> tuple[str, ...]:
     """The phases at which the stages of `phase` ended, itself last."""
     names = phase.split(STEP)
     return tuple(STEP.join(names[: k + 1]) for k in range(len(stages(table, phase))))
-
-
-def pool(estimates: Float[np.ndarray, "3 n"]) -> tuple[float, float, float]:
-    """Mean of n independent estimates, given as their values, lows and highs, with its interval."""
-    count = estimates.shape[1]
-    return statistics.linear_combination(np.full(count, 1 / count), *estimates)
 
 
 def _measured_once(values: Float[np.ndarray, "cells seeds"]) -> np.ndarray:

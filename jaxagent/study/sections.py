@@ -11,13 +11,7 @@ from jaxagent.study.figures import Dot, Line, dot_chart, line_chart
 from jaxagent.study.findings import Finding, findings
 from jaxagent.study.part import Part, metric_grid, other_metrics
 from jaxagent.study.scores import BASE, Scores, contrast, mean_of
-from jaxagent.study.statistics import (
-    CROSSED,
-    NOT_MEASURED,
-    OVER_EPISODES,
-    OVER_INSTANCES,
-    OVER_SEEDS,
-)
+from jaxagent.study.statistics import NOT_MEASURED
 
 _CURVES = {
     "success": "success, %",
@@ -227,6 +221,6 @@ def _other(rows: Sequence[table.Row]) -> str:
 
 def _kinds(final: Scores) -> str:
     """Which kinds of interval the scores have, as the statistics label them."""
-    found = {e.kind for row in metrics.transfer(final).score for e in row} - {NOT_MEASURED}
-    kinds = [kind for kind in (CROSSED, OVER_SEEDS, OVER_INSTANCES, OVER_EPISODES) if kind in found]
+    found = dict.fromkeys(e.kind for row in metrics.transfer(final).score for e in row)
+    kinds = [kind for kind in found if kind != NOT_MEASURED]
     return f"Numbers are: {'; '.join(kinds)}." if kinds else ""

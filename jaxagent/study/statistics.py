@@ -1,5 +1,4 @@
-"""Intervals: what each number of a study could have been by chance. NumPy only, every draw from an
-explicit seed."""
+"""Intervals: what each number of a study could have been by chance. NumPy only, nothing drawn."""
 
 from __future__ import annotations
 
@@ -8,22 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
-RESAMPLES = 2000
-SEEDS_FOR_BOOTSTRAP = 3
+SEEDS_FOR_INTERVAL = 3
+"""Seeds from which on there is an interval over them."""
 
-OVER_SEEDS = "median over seeds, percentile bootstrap over seeds"
+OVER_SEEDS = "median over seeds, Student's interval of their mean"
 CROSSED = "median over seeds, interval over seeds and instances as crossed random effects"
-OVER_EPISODES = "mean, evaluation episodes only (fewer than 3 seeds)"
-OVER_INSTANCES = "mean, evaluation instances"
+OVER_INSTANCES = "mean, interval over evaluation instances"
+TOO_FEW = f"mean over seeds, no interval with fewer than {SEEDS_FOR_INTERVAL} seeds"
+ALIKE = "no interval where all seeds agree"
+WITHOUT = "without an interval"
 NOT_MEASURED = "not measured"
-
-Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Estimate:
     @property
     def measured(self) -> bool:
         return math.isfinite(self.value)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends of the interval are known."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def excludes_zero(self) -> bool:
@@ -90,55 +95,41 @@ def _quadrature() -> tuple[np.ndarray, np.ndarray]:
 
 
 def cluster_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
-    """Mean over instances of the mean over their attempts (avg@k), with a t interval over the
-    instance means.
+    """Return the mean over instances of the mean over their attempts (avg@k), with a t interval
+    over the instance means.
 
     `values[instances, k]` (or `[instances]`): attempts at one instance resemble each other, so the
     instance is the unit (Miller 2024, arXiv 2411.00640, section 2.2). Successes of 0 and 1 that all
-    agree have no variance to estimate from: there the interval is Wilson's over instances. Values
-    in [0, 1] keep their interval inside it.
+    agree have no variance to estimate from: there the interval is Wilson's over instances. Other
+    values that all agree, and a single instance, have no interval. Values in [0, 1] keep their
+    interval inside it.
     """
     values = _finite(values)
     means = values.reshape(len(values), -1).mean(axis=1)
     mean, count = float(means.mean()), len(means)
-    if mean in (0.0, 1.0) and bool((values == mean).all()):
+    if count > 1 and mean in (0.0, 1.0) and bool((values == mean).all()):
         low, high = wilson(round(mean * count), count, confidence)
-    elif count == 1:
-        low, high = math.nan, math.nan
     else:
-        half = (
-            student_quantile(0.5 + confidence / 2, count - 1)
-            * float(means.std(ddof=1))
-            / math.sqrt(count)
-        )
-        low, high = mean - half, mean + half
-        if values.min() >= 0 and values.max() <= 1:
-            low, high = max(0.0, low), min(1.0, high)
+        inside = values.min() >= 0 and values.max() <= 1
+        low, high = student_interval(means, rate=bool(inside), confidence=confidence)
     return Estimate(mean, low, high, OVER_INSTANCES, count)
 
 
-def paired_difference(
-    first: ArrayLike, second: ArrayLike, confidence: float = CONFIDENCE
-) -> Estimate:
-    """Mean of first - second with a t interval over the per-instance differences.
+def student_interval(
+    values: ArrayLike, *, rate: bool = False, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Return Student's interval of the mean of independent `values[n]`, cut to [0, 1] for a rate.
 
-    Both are `[instances, k]` or `[instances]` on the *same* instances in the same order, which
-    removes the instances' own difficulty from the noise (Miller 2024, arXiv 2411.00640, section
-    4.2).
+    Both ends are NaN where there is no variance to estimate from: one value, or all alike (up to
+    rounding).
     """
-    first, second = _finite(first), _finite(second)
-    if len(first) != len(second):
-        raise ValueError(f"second: got {len(second)} instances, expected {len(first)} as in first")
-    difference = first.reshape(len(first), -1).mean(axis=1) - second.reshape(len(second), -1).mean(
-        axis=1
-    )
-    if len(difference) == 1:
-        return Estimate(float(difference[0]), math.nan, math.nan, OVER_INSTANCES, 1)
-    half = student_quantile(0.5 + confidence / 2, len(difference) - 1) * float(
-        difference.std(ddof=1)
-    )
-    half, mean = half / math.sqrt(len(difference)), float(difference.mean())
-    return Estimate(mean, mean - half, mean + half, OVER_INSTANCES, len(difference))
+    values = _finite(values)
+    mean, count = float(values.mean()), len(values)
+    if count < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max():
+        return math.nan, math.nan
+    quantile = student_quantile(0.5 + confidence / 2, count - 1)
+    half = quantile * float(values.std(ddof=1)) / math.sqrt(count)
+    return _cut(mean - half, mean + half, rate)
 
 
 def pass_at_k(attempts: int, successes: int, k: int) -> float:
@@ -170,23 +161,6 @@ def iqm(values: Float[np.ndarray, "*rest n"]) -> np.ndarray:
     return ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1)
 
 
-def stratified_bootstrap(
-    scores: Float[np.ndarray, "runs tasks"],
-    statistic: Statistic,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> tuple[float, float]:
-    """Percentile interval of `statistic`, resampling runs within each task (Agarwal et al. 2021,
-    arXiv 2108.13264).
-
-    `statistic` maps `[resamples, runs, tasks]` to `[resamples]`.
-    """
-    drawn = statistic(_resample(_finite(scores), np.random.default_rng(seed), resamples))
-    return _percentiles(drawn, confidence)
-
-
 def improvement(
     first: Float[np.ndarray, "runs tasks"], second: Float[np.ndarray, "runs tasks"]
 ) -> np.ndarray:
@@ -198,53 +172,6 @@ def improvement(
     """
     difference = first[..., :, None, :] - second[..., None, :, :]
     return np.mean((np.sign(difference) + 1) / 2, axis=(-3, -2, -1))
-
-
-def probability_of_improvement(
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> Estimate:
-    """`improvement` of `first[runs, tasks]` over `second[runs, tasks]` with its stratified
-    bootstrap interval."""
-    first, second = _finite(first), _finite(second)
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"second: got shape {second.shape}, expected [runs, tasks] as {first.shape}"
-        )
-    generator = np.random.default_rng(seed)
-    drawn = improvement(
-        _resample(first, generator, resamples), _resample(second, generator, resamples)
-    )
-    return Estimate(
-        float(improvement(first, second)), *_percentiles(drawn, confidence), OVER_SEEDS, len(first)
-    )
-
-
-def median_over_seeds(
-    values: Float[np.ndarray, "seeds *rest"],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Median over the first axis and its percentile bootstrap interval (Efron and Tibshirani 1993,
-    chapter 13).
-
-    Seeds are drawn jointly for all of `rest`. With n seeds the interval lies within their range,
-    which itself holds the true median with probability 1 - 2^(1-n) only: 75 % for three, 94 % for
-    five, 97 % for six.
-    """
-    values = _finite(values)
-    chosen: Int[np.ndarray, "resamples seeds"] = np.random.default_rng(seed).integers(
-        len(values), size=(resamples, len(values))
-    )
-    drawn = np.median(values[chosen], axis=1)
-    low, high = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
-    return np.median(values, axis=0), low, high
 
 
 def linear_combination(
@@ -263,33 +190,45 @@ def linear_combination(
     return total, total - float(np.linalg.norm(down)), total + float(np.linalg.norm(up))
 
 
-def over_seeds(values: ArrayLike, lows: ArrayLike, highs: ArrayLike, *, seed: int = 0) -> Estimate:
-    """One number for a quantity measured once per training seed, all arguments `[seeds]`.
+def over_seeds(values: ArrayLike, *, rate: bool = False) -> Estimate:
+    """Return the median of `values[seeds]`, with its interval from three seeds on.
 
-    Three seeds or more: their median, bootstrapped over seeds. One or two: their mean, and only the
-    noise of the evaluation episodes, pooled; `kind` says which. Seeds that are not finite are left
-    out; with none left: `MISSING`.
+    The interval is Student's of the mean over seeds, stretched to hold the median; that of a rate
+    is cut to [0, 1]. Over 3, 5 and 10 seeds it holds the mean of all seeds in 93 to 96 % of the
+    cases, where rates are near 0 or 1 in 88 to 93 %. One or two seeds: their mean, and no
+    interval, since two numbers do not tell how far a third may be. None where all seeds agree
+    either. Seeds that are not finite are left out; with none left: `MISSING`.
     """
-    table = np.array([values, lows, highs], float)
-    table = table[:, np.isfinite(table[0])]
-    count = table.shape[1]
+    return _seeds(values, np.median, rate)
+
+
+def mean_over_seeds(values: ArrayLike, *, rate: bool = False) -> Estimate:
+    """Return the mean of `values[seeds]`, otherwise as `over_seeds`."""
+    return _seeds(values, np.mean, rate)
+
+
+def iqm_over_seeds(values: ArrayLike, *, rate: bool = False) -> Estimate:
+    """Return the interquartile mean of `values[seeds]`, otherwise as `over_seeds`."""
+    return _seeds(values, iqm, rate)
+
+
+def _seeds(values: ArrayLike, middle: Callable[[np.ndarray], Any], rate: bool) -> Estimate:
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    count = len(values)
     if count == 0:
         return MISSING
-    if count >= SEEDS_FOR_BOOTSTRAP:
-        value, low, high = (float(x) for x in median_over_seeds(table[0], seed=seed))
-        return Estimate(value, low, high, OVER_SEEDS, count)
-    return Estimate(*linear_combination(np.full(count, 1 / count), *table), OVER_EPISODES, count)
+    if count < SEEDS_FOR_INTERVAL:
+        return Estimate(float(values.mean()), math.nan, math.nan, TOO_FEW, count)
+    value = float(middle(values))
+    low, high = student_interval(values, rate=rate)
+    if math.isnan(low):
+        return Estimate(value, low, high, ALIKE, count)
+    return Estimate(value, min(low, value), max(high, value), OVER_SEEDS, count)
 
 
-def _resample(scores: np.ndarray, generator: np.random.Generator, resamples: int) -> np.ndarray:
-    runs, tasks = scores.shape
-    chosen = generator.integers(runs, size=(resamples, runs, tasks))
-    return scores[chosen, np.arange(tasks)]
-
-
-def _percentiles(drawn: np.ndarray, confidence: float) -> tuple[float, float]:
-    low, high = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return float(low), float(high)
+def _cut(low: float, high: float, rate: bool) -> tuple[float, float]:
+    return (max(0.0, low), min(1.0, high)) if rate else (low, high)
 
 
 def _finite(values: ArrayLike) -> np.ndarray:

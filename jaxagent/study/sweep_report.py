@@ -13,7 +13,7 @@ import numpy as np
 from jaxagent.study import page, table
 from jaxagent.study.files import write_text
 from jaxagent.study.grid import Column, Grid
-from jaxagent.study.statistics import OVER_INSTANCES, OVER_SEEDS, Estimate, cluster_mean
+from jaxagent.study.statistics import Estimate, mean_over_seeds
 from jaxagent.study.sweep_plan import SweepPlan
 from jaxagent.study.sweep_rounds import known_shards, shard_folder
 from jaxagent.study.sweep_shard import Row, read_results
@@ -50,7 +50,7 @@ def collect(sweep: SweepPlan, folder: Path) -> tuple[Grid, Path]:
 
 def best(rows: Sequence[Row]) -> Grid:
     """The points by their mean success over tasks, behind their longest training, best first; the
-    interval is Student's over seeds (over tasks and instances where there is one seed)."""
+    interval is Student's over seeds, none with fewer than three."""
     longest = max(row.updates for row in rows)
     last = [row for row in rows if row.metric == "success" and row.updates == longest]
     points = {point: _estimate([r for r in last if r.point == point]) for point in _points(last)}
@@ -87,12 +87,7 @@ def render(name: str, rows: Sequence[Row], found: Grid) -> str:
 def _estimate(rows: Sequence[Row]) -> Estimate:
     seeds = sorted({row.seed for row in rows})
     means = [np.mean([row.value for row in rows if row.seed == seed]) for seed in seeds]
-    if len(seeds) == 1:
-        half = float(np.sqrt(np.sum([((r.high - r.low) / 2) ** 2 for r in rows]))) / len(rows)
-        value = float(means[0])
-        return Estimate(value, max(0.0, value - half), min(1.0, value + half), OVER_INSTANCES, 1)
-    found = cluster_mean(means)
-    return Estimate(found.value, found.low, found.high, OVER_SEEDS, len(seeds))
+    return mean_over_seeds(means, rate=True)
 
 
 def _points(rows: Sequence[Row]) -> list[str]:
@@ -154,7 +149,7 @@ def _marginal(points: Sequence[tuple[dict[str, Any], float]], axis: str) -> str:
     rows = []
     for value in _places(points, axis):
         found = [success for point, success in points if point[axis] == value]
-        rows.append((_text(value), (cluster_mean(found), str(len(found)))))
+        rows.append((_text(value), (mean_over_seeds(found, rate=True), str(len(found)))))
     rows = rows if len(rows) <= 2 * BEST else _binned(points, axis)
     grid = Grid(axis, axis, (Column("success"), Column("points")), tuple(rows))
     return page.figure(axis, grid.html())
@@ -169,7 +164,7 @@ def _binned(
     for part in np.array_split(np.arange(len(order)), 5):
         own = [order[i] for i in part]
         label = f"{_text(own[0][0][axis])} to {_text(own[-1][0][axis])}"
-        rows.append((label, (cluster_mean([value for _, value in own]), str(len(own)))))
+        rows.append((label, (mean_over_seeds([v for _, v in own], rate=True), str(len(own)))))
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import partial
@@ -23,8 +24,8 @@ class Row:
     `split` is `train` (learning curves), or the task's: `seen` (held-out instances
     with the content of training) or `unseen` (held-out content). `metric`
     is `success`, `pass@4`, `return`, `turns`, `tokens`, `invalid`, `entropy`, `kl`, ... `low` and
-    `high` bound the 95 % interval over the `episodes` that `value` averages (NaN where there is
-    none); `turns` is the training turns of this phase so far.
+    `high` bound the 95 % interval over the `episodes` that `value` averages (NaN, in the file an
+    empty cell, where there is none); `turns` is the training turns of this phase so far.
     """
 
     study: str
@@ -53,6 +54,7 @@ class Row:
 
 
 HEADER: tuple[str, ...] = tuple(field.name for field in fields(Row))
+
 _CONVERT = {"str": str, "int": int, "float": float}
 
 T = TypeVar("T")
@@ -126,7 +128,7 @@ def _parse(kind: type[T], path: Path, number: int, cells: Sequence[str]) -> T:
     values = []
     for name, convert, cell in zip(header, _types(kind), cells, strict=True):
         try:
-            values.append(convert(cell))
+            values.append(math.nan if convert is float and not cell else convert(cell))
         except ValueError:
             expected = convert.__name__
             raise ValueError(
@@ -140,7 +142,13 @@ def _text(rows: Iterable[Any], kind: type) -> str:
     text = io.StringIO()
     types = _types(kind)
     lines = (
-        [convert(value) for convert, value in zip(types, astuple(row), strict=True)] for row in rows
+        [_shown(convert(value)) for convert, value in zip(types, astuple(row), strict=True)]
+        for row in rows
     )
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
+
+
+def _shown(value: Any) -> Any:
+    """The value, or nothing where it is not a number."""
+    return "" if isinstance(value, float) and math.isnan(value) else value

@@ -10,22 +10,25 @@ from jaxagent.study import continual, curves, metrics
 from jaxagent.study.grid import (
     Column,
     Grid,
+    bounds,
     cell,
-    interval,
     number,
     row_of,
+    small,
     table_of,
 )
-from jaxagent.study.scores import BASE, Scores, contrast, mean_of, plain_tasks, scores, stages
+from jaxagent.study.scores import (
+    BASE,
+    Scores,
+    contrast,
+    is_rate,
+    mean_of,
+    plain_tasks,
+    scores,
+    stages,
+)
 from jaxagent.study.statistics import MISSING, Estimate
 from jaxagent.study.table import Row
-
-_RATES = ("success", "invalid", "pass@", "failure:")
-
-
-def is_rate(metric: str) -> bool:
-    """Whether a metric is a fraction, shown in percent."""
-    return metric.startswith(_RATES)
 
 
 def short_task(task: str, environment: str) -> str:
@@ -205,12 +208,11 @@ def _heat_row(table: Scores, matrix: metrics.Transfer, index: int, widest: float
 def _heat_cell(score: Estimate, gain: Estimate, own: bool, widest: float) -> str:
     if not score.measured:
         return cell(MISSING)
-    body = f"<b>{number(score.value)}</b><small>{interval(score)}</small>"
+    body = f"<b>{number(score.value)}</b>{small(bounds(score))}"
     if not gain.measured:
         return f"<td>{body}</td>"
     name = ("sure" if gain.excludes_zero else "unsure") + " own" * own
-    body += f'<small class="gain">{number(gain.value, sign=True)}</small>'
-    body += f'<small class="bounds">{interval(gain, sign=True)}</small>'
+    body += small(number(gain.value, sign=True), "gain") + small(bounds(gain, sign=True), "bounds")
     return f'<td class="{name}" style="background:{_tint(gain.value / widest)}">{body}</td>'
 
 

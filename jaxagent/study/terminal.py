@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.console import Group
 from rich.table import Table
 
 from jaxagent.study import metrics
-from jaxagent.study.grid import NOTHING, interval, number
+from jaxagent.study.grid import NOTHING, bounds, number
 from jaxagent.study.part import Part
-from jaxagent.study.statistics import MISSING, Estimate
+from jaxagent.study.statistics import MISSING, SEEDS_FOR_INTERVAL, Estimate
 from jaxagent.study.tables import short_task
 
 
-def terminal_table(parts: Sequence[Part]) -> Table:
+def terminal_table(parts: Sequence[Part]) -> Group:
     """Success in percent with its interval, phases × tasks, for the end of a run."""
-    shown = Table(title="success, % (95 % interval)", title_justify="left", header_style="bold")
+    shown = Table(header_style="bold")
     shown.add_column("phase", overflow="fold", min_width=12)
     finals = [part.final for part in parts]
     tasks = dict(pair for f in finals for pair in zip(f.tasks, f.environments, strict=True))
@@ -29,10 +30,16 @@ def terminal_table(parts: Sequence[Part]) -> Table:
             name = f"{part.variant}: {phase}".removeprefix(": ")
             cells = (MISSING if place is None else line[place] for place in places)
             shown.add_row(name, *map(_terminal_cell, cells))
-    return shown
+    return Group(f"success, % ({_about(parts)})", shown)
 
 
 def _terminal_cell(estimate: Estimate) -> str:
     if not estimate.measured:
         return NOTHING
-    return f"{number(estimate.value)}\n[dim]{interval(estimate)}[/dim]"
+    return f"{number(estimate.value)}\n[dim]{bounds(estimate)}[/dim]"
+
+
+def _about(parts: Sequence[Part]) -> str:
+    """What the small print of the table says."""
+    few = max(len(part.final.seeds) for part in parts) < SEEDS_FOR_INTERVAL
+    return f"no interval with fewer than {SEEDS_FOR_INTERVAL} seeds" if few else "95 % interval"
