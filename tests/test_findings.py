@@ -32,7 +32,7 @@ def rows_of(
             for seed in range(3):
                 environment, _, level = task.partition("/")
                 sign = 0 if phase == "base" else -1 if ">" in phase else 1
-                shift = sign * (0.004 + 0.0005 * number + 0.0002 * place) * (seed - 1)
+                shift = sign * (0.004 + 0.0005 * number * (1 + place)) * (seed - 1)
                 rows.append(
                     table.Row(
                         study="s",
