@@ -69,7 +69,7 @@ def test_rehearsal_plays_the_tasks_of_earlier_stages():
         ("babyai @ speed=3", "option 'speed=3' is not one of static, balance"),
         ("babyai @ kl", "option 'kl' is not one of"),
         ("babyai @ times=0", "times=0: expected more than 0"),
-        ("babyai > textcraft @ average=2", "average=2: expected a share from 0 to 1"),
+        ("babyai > textcraft @ average=2", "average=2: expected 0 to 1"),
         ("babyai @ rehearsal=0.1", "rehearsal needs a stage before"),
         ("babyai @ ewc=1", "ewc needs a stage before"),
         ("babyai > ", "'': expected a task"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
 import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jaxagent.study.design import expand
-from jaxagent.study.files import read_json
+from jaxagent.study.escapes import is_visible, quoted
+from jaxagent.study.files import is_file, parse_json, read_json
+from jaxagent.study.names import check_label, is_plain
 from jaxagent.study.plan import StudyPlan, as_json
 
 T = TypeVar("T")
@@ -62,8 +64,8 @@ def load_plan(name: str, preset: str = DEFAULT_PRESET) -> StudyPlan:
         ValueError: there is none, or a field or value in it is not as expected.
     """
     path = _path_of(name)
-    values = read_json(path)
     try:
+        values = read_json(path)
         if path.parent.name == "study":
             presets = _presets()
             if preset not in presets:
@@ -71,7 +73,7 @@ def load_plan(name: str, preset: str = DEFAULT_PRESET) -> StudyPlan:
             values = expand(values, preset, presets[preset])
         return from_values(StudyPlan, values)
     except ValueError as error:
-        raise ValueError(f"plan {name!r}: {error}") from None
+        raise ValueError(f"plan {quoted(name)}: {error}") from None
 
 
 def variants_of(plan: StudyPlan) -> dict[str, StudyPlan]:
@@ -87,15 +89,16 @@ def variants_of(plan: StudyPlan) -> dict[str, StudyPlan]:
         name, colon, changes = text.partition(":")
         if not colon or not name.strip() or name.strip() in found:
             raise ValueError(
-                f"variants: {text!r}: expected a name of its own, then ': FIELD=VALUE'"
+                f"variants: {quoted(text)}: expected a name of its own, then ': FIELD=VALUE'"
             )
+        check_label("variants", name.strip())
         values = {**as_json(plan), "variants": []}
         for change in changes.split():
             _set(values, change, text)
         try:
             found[name.strip()] = from_values(StudyPlan, values)
         except ValueError as error:
-            raise ValueError(f"variants: {text!r}: {error}") from None
+            raise ValueError(f"variants: {quoted(text)}: {error}") from None
     return found
 
 
@@ -105,22 +108,25 @@ def _set(values: dict[str, Any], change: str, text: str) -> None:
     for place in places:
         values = values.get(place) if isinstance(values, dict) else None  # type: ignore[assignment]
     if not equals or not isinstance(values, dict) or last not in values:
-        raise ValueError(f"variants: {text!r}: {change!r}: expected a field of the plan = a value")
+        raise ValueError(
+            f"variants: {quoted(text)}: {quoted(change)}: expected a field of the plan = a value"
+        )
     try:
-        values[last] = json.loads(value)
-    except json.JSONDecodeError:
+        values[last] = parse_json(value)
+    except ValueError:
         values[last] = value
 
 
 def _path_of(name: str) -> Path:
     folder = plan_folder()
-    paths = (folder / f"{name}.json", folder / "study" / f"{name}.json")
-    path = (
-        Path(name) if name.endswith(".json") else next((p for p in paths if p.is_file()), paths[0])
-    )
-    if not path.is_file() or name == PRESETS:
+    named = [folder / f"{name}.json", folder / "study" / f"{name}.json"] if is_plain(name) else []
+    paths = [Path(name)] if name.endswith(".json") and is_visible(name) else named
+    path = next((path for path in paths if is_file(path)), None)
+    if path is None or name == PRESETS:
         known = ", ".join([*plan_names(), *design_names()])
-        raise ValueError(f"plan {name!r}: expected one of {known}, or the path of a .json file")
+        raise ValueError(
+            f"plan {quoted(name)}: expected one of {known}, or the path of a .json file"
+        )
     return path
 
 
@@ -135,11 +141,13 @@ def from_values(kind: type[T], values: Any, path: str = "") -> T:
         ValueError: naming the field that is unknown, missing or of another kind.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{path or 'plan'}={values!r}: expected an object with fields")
+        raise ValueError(f"{path or 'plan'}={quoted(values)}: expected an object with fields")
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, kind))}
     for name in values:
         if name not in fields:
-            raise ValueError(f"{path}{name}: no such field; expected one of {', '.join(fields)}")
+            raise ValueError(
+                f"{path}{quoted(name)[1:-1]}: no such field; expected one of {', '.join(fields)}"
+            )
     for name, f in fields.items():
         required = f.default is f.default_factory is dataclasses.MISSING
         if required and name not in values:
@@ -157,20 +165,28 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return from_values(typing.cast(type, kind), value, f"{path}.")
     if kind is float and _is_number(value):
-        return float(value)
+        return _as_float(value)
     if typing.get_origin(kind) is tuple and isinstance(value, list):
         each, _ = typing.get_args(kind)
         try:
             return tuple(_value(each, item, path) for item in value)
         except ValueError:
-            raise ValueError(f"{path}={value!r}: expected {_KINDS[kind]}") from None
+            raise ValueError(f"{path}={quoted(value)}: expected {_KINDS[kind]}") from None
     if kind is bool and isinstance(value, bool):
         return value
     if typing.get_origin(kind) is dict and isinstance(value, dict):
         return value
     if kind in (int, str) and isinstance(value, kind) and not isinstance(value, bool):
         return value
-    raise ValueError(f"{path}={value!r}: expected {_KINDS[kind]}")
+    raise ValueError(f"{path}={quoted(value)}: expected {_KINDS[kind]}")
+
+
+def _as_float(value: int | float) -> float:
+    """The number as a float; infinite where it is a whole number beyond what floats hold."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _is_number(value: Any) -> bool:

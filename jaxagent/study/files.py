@@ -88,6 +88,14 @@ def parse_json(text: str) -> Any:
     return content
 
 
+def is_file(path: Path | str) -> bool:
+    """Tell whether there is a file at `path`; where no path can be, there is none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path | str) -> str:
     """Return the text of a file.
 
@@ -124,6 +132,15 @@ def write_text(path: Path | str, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def with_nan(content: Any) -> Any:
+    """Return content of a JSON file with NaN for null, where nothing but numbers can be null."""
+    if isinstance(content, dict):
+        return {name: with_nan(each) for name, each in content.items()}
+    if isinstance(content, list):
+        return [with_nan(each) for each in content]
+    return math.nan if content is None else content
 
 
 def _finite(content: Any) -> Any:

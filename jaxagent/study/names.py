@@ -9,6 +9,9 @@ from jaxagent.study.escapes import is_visible, quoted
 MOST = 100
 """Characters of a name at most: file names end at 255 bytes, and suffixes are added."""
 
+LONGEST = 10_000
+"""Characters of any text at most."""
+
 
 def is_plain(name: str) -> bool:
     """Tell whether `name` is safe as one component of a path on every file system.
@@ -59,6 +62,19 @@ def check_label(field: str, label: str) -> str:
             "beginning with a letter, digit or '_'"
         )
     return label
+
+
+def check_text(field: str, text: str) -> str:
+    """Return `text` if it is shown as it is: of up to `LONGEST` characters, none of them hidden.
+
+    Raises:
+        ValueError: naming the field and the text.
+    """
+    if len(text) > LONGEST or not is_visible(text):
+        raise ValueError(
+            f"{field}={quoted(text)}: expected up to {LONGEST:,} characters without hidden ones"
+        )
+    return text
 
 
 def file_name(label: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,9 @@ from jaxagent.models import SIZES
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.loss import Weights
 from jaxagent.rl.window import Window
-from jaxagent.study.names import check_name
+from jaxagent.study import ranges
+from jaxagent.study.escapes import quoted
+from jaxagent.study.names import check_name, check_text
 from jaxagent.study.stage import ADAPTIVE, MIXTURE, Stage, parse_arm
 from jaxagent.text import HELD_OUT
 
@@ -145,29 +146,12 @@ class StudyPlan:
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
-        _check_least("seeds", self.seeds, 1)
+        self._check_texts()
+        for name in ranges.PLAN:
+            ranges.check(name, _nested(self, name), ranges.PLAN)
         _check_option("model", self.model, SIZES)
         _check_option("train.algorithm", self.train.algorithm, ALGORITHMS)
         _check_option("train.rule", self.train.rule, ADAPTIVE)
-        _check_least("train.updates", self.train.updates, 1)
-        for updates in self.train.stage_updates:
-            _check_least("train.stage_updates", updates, 1)
-        _check_least("base.updates", self.base.updates, 0)
-        for name in ("instances", "attempts"):
-            _check_least(f"evaluation.{name}", getattr(self.evaluation, name), 1)
-        if not 0 <= self.evaluation.first < 2**31:
-            raise ValueError(f"evaluation.first={self.evaluation.first}: expected 0 to 2**31 - 1")
-        if self.evaluation.temperature <= 0:
-            raise ValueError(f"evaluation.temperature={self.evaluation.temperature}: expected > 0")
-        for name in ("noise", "slips"):
-            _check_share(f"base.{name}", getattr(self.base, name))
-        for name in ("gamma", "lam", "final_rate"):
-            if getattr(self.train, name) is not None:
-                _check_share(f"train.{name}", getattr(self.train, name))
-        for name in ("learning_rate", "clip", "entropy", "invalid_penalty", "kl"):
-            if getattr(self.train, name) is not None:
-                _check_least(f"train.{name}", getattr(self.train, name), 0)
-        _check_least("base.learning_rate", self.base.learning_rate, 0)
         if self.base.noise + self.base.slips > 1:
             both = f"base.noise={self.base.noise}, base.slips={self.base.slips}"
             raise ValueError(f"{both}: expected at most 1 together")
@@ -184,8 +168,20 @@ class StudyPlan:
             for stage in arm:
                 _check_trainable("arms", make_suite(stage.tasks))
                 self.training_window(stage).check(make_suite(stage.tasks))
+                ranges.check("train.updates", self.updates_of(stage), ranges.PLAN)
         self.evaluation_window().check(suites[1])
         self.window(self.base.rows, self.base.turns).check(suites[2])
+
+    def _check_texts(self) -> None:
+        """What is made of texts is neither endless nor hides anything."""
+        for name in ("tasks", "arms", "variants", "base.tasks", "evaluation.tasks"):
+            values = _nested(self, name)
+            ranges.check_length(name, values)
+            for text in values:
+                check_text(name, text)
+        check_text("about", self.about)
+        if not self.arms:
+            raise ValueError("arms: expected at least one")
 
     @property
     def stages(self) -> tuple[tuple[Stage, ...], ...]:
@@ -205,7 +201,7 @@ class StudyPlan:
     def base_weights(self) -> dict[str, float]:
         """How often each demonstrated task is shown."""
         shares = self.base.shares or (1.0,) * len(self.demonstrated)
-        if len(shares) != len(self.demonstrated) or min(shares) < 0 or sum(shares) <= 0:
+        if len(shares) != len(self.demonstrated) or sum(shares) < 1e-6:
             raise ValueError(
                 f"base.shares={shares}: expected {len(self.demonstrated)} weights, not all 0"
             )
@@ -275,9 +271,11 @@ def as_json(plan: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(plan)))
 
 
-def _check_least(name: str, value: float, least: int) -> None:
-    if not least <= value < math.inf:
-        raise ValueError(f"{name}={value}: expected at least {least}")
+def _nested(plan: Any, dotted: str) -> Any:
+    """The value of a field, given its dotted name."""
+    for name in dotted.split("."):
+        plan = getattr(plan, name)
+    return plan
 
 
 def _check_trainable(name: str, suite: Suite) -> None:
@@ -290,11 +288,6 @@ def _check_trainable(name: str, suite: Suite) -> None:
             )
 
 
-def _check_share(name: str, value: float) -> None:
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name}={value}: expected 0 to 1")
-
-
 def _check_option(name: str, value: str, options: Any) -> None:
     if value not in options:
-        raise ValueError(f"{name}={value!r}: expected one of {', '.join(options)}")
+        raise ValueError(f"{name}={quoted(value)}: expected one of {', '.join(options)}")

@@ -26,7 +26,9 @@ class Range(NamedTuple):
     def __str__(self) -> str:
         """Say the range for a message."""
         low, high = (_text(end) for end in (self.low, self.high))
-        return f"more than {low}, up to {high}" if self.open else f"{low} to {high}"
+        if self == SHARE:
+            return f"{low} to {high}"
+        return f"{'more than' if self.open else 'at least'} {low}, at most {high}"
 
 
 SHARE = Range(0, 1)

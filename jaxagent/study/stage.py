@@ -18,6 +18,8 @@ from types import MappingProxyType
 
 from jaxagent.envs import Suite, make_suite
 from jaxagent.rl.curriculum import RULES, tempered
+from jaxagent.study import ranges
+from jaxagent.study.escapes import quoted
 
 MIXTURE = "mixture"
 """All training tasks of a study."""
@@ -80,7 +82,6 @@ class Stage:
 
 
 _NUMBERS = tuple(f.name for f in fields(Stage)[4:])
-_SHARES = ("rehearsal", "average")
 
 
 def parse_arm(text: str, tasks: Sequence[str]) -> tuple[Stage, ...]:
@@ -93,10 +94,13 @@ def parse_arm(text: str, tasks: Sequence[str]) -> tuple[Stage, ...]:
     Raises:
         ValueError: naming the part that is not as expected.
     """
-    stages = tuple(_parse_stage(part, text, make_suite(tasks)) for part in text.split(STEP.strip()))
+    parts, suite = text.split(STEP.strip()), make_suite(tasks)
+    if len(parts) > ranges.STAGES:
+        raise ValueError(f"arms: {len(parts):,} stages in one, expected up to {ranges.STAGES}")
+    stages = tuple(_parse_stage(part, text, suite) for part in parts)
     for name in ("rehearsal", "ewc"):
         if getattr(stages[0], name):
-            raise ValueError(f"arms: {text!r}: {name} needs a stage before")
+            raise ValueError(f"arms: {quoted(text)}: {name} needs a stage before")
     return stages
 
 
@@ -119,18 +123,24 @@ def _parse_stage(part: str, arm: str, suite: Suite) -> Stage:
             left_out.append(term.strip()[1:])
             continue
         name, _, weight = term.strip().partition("*")
-        share = _number(weight or "1", f"weight of {name.strip()!r}", arm)
+        share = _number(weight or "1", "weight", f"weight of {name.strip()!r}", arm)
         weights |= dict.fromkeys(_tasks_of(name.strip(), arm, suite), share)
     for name in left_out:
         gone = _tasks_of(name, arm, suite)
         weights = {task: weight for task, weight in weights.items() if task not in gone}
-    if not weights or min(weights.values()) < 0 or not any(weights.values()):
-        raise ValueError(f"arms: {arm!r}: a stage needs tasks, with weights of at least 0")
+    if not any(weights.values()):
+        raise ValueError(
+            f"arms: {quoted(arm)}: a stage needs tasks, with weights of at least 0, not all 0"
+        )
     label = " ".join(part.split())
     stage = Stage(label, tuple(weights), tuple(weights.values()))
+    given: dict[str, float | str] = {}
     for option in options.split():
-        stage = replace(stage, **_option(option, arm))
-    return _flattened(stage)
+        found = _option(option, arm)
+        if set(found) & set(given):
+            raise ValueError(f"arms: {quoted(arm)}: option {quoted(option)} comes twice")
+        given |= found
+    return _flattened(replace(stage, **given))  # type: ignore[arg-type]
 
 
 def _tasks_of(name: str, arm: str, suite: Suite) -> tuple[str, ...]:
@@ -140,8 +150,8 @@ def _tasks_of(name: str, arm: str, suite: Suite) -> tuple[str, ...]:
     if not found:
         known = dict.fromkeys(task.environment for task in suite.tasks)
         raise ValueError(
-            f"arms: stage of {arm!r}={name!r}: expected a task or one of {', '.join(known)}, "
-            f"{MIXTURE}"
+            f"arms: stage of {quoted(arm)}={quoted(name)}: expected a task or one of "
+            f"{', '.join(known)}, {MIXTURE}"
         )
     return found
 
@@ -152,20 +162,19 @@ def _option(text: str, arm: str) -> dict[str, float | str]:
         return {"rule": name}
     if not equals or name not in _NUMBERS:
         options = ", ".join([*ADAPTIVE, *(f"{each}=…" for each in _NUMBERS)])
-        raise ValueError(f"arms: {arm!r}: option {text!r} is not one of {options}")
-    number = _number(value, name, arm)
-    low, high = (0.0, 1.0) if name in _SHARES else (0.0, float("inf"))
-    if not low <= number <= high or (name == "times" and number == 0):
-        expected = "a share from 0 to 1" if name in _SHARES else "more than 0"
-        raise ValueError(f"arms: {arm!r}: {name}={value}: expected {expected}")
-    return {name: number}
+        raise ValueError(f"arms: {quoted(arm)}: option {quoted(text)} is not one of {options}")
+    return {name: _number(value, name, name, arm)}
 
 
-def _number(text: str, name: str, arm: str) -> float:
+def _number(text: str, option: str, name: str, arm: str) -> float:
+    """A number in the range of its option; `name` and `arm` are for the message."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise ValueError(f"arms: {arm!r}: {name}={text!r}: expected a number") from None
+        raise ValueError(f"arms: {quoted(arm)}: {name}={quoted(text)}: expected a number") from None
+    if number not in ranges.STAGE[option]:
+        raise ValueError(f"arms: {quoted(arm)}: {name}={text}: expected {ranges.STAGE[option]}")
+    return number
 
 
 def _flattened(stage: Stage) -> Stage:

@@ -55,7 +55,13 @@ class Row:
 
 HEADER: tuple[str, ...] = tuple(field.name for field in fields(Row))
 
-_CONVERT = {"str": str, "int": int, "float": float}
+
+def _number(value: Any) -> float:
+    """A number; NaN for what stands for it: null in JSON, an empty cell in CSV."""
+    return math.nan if value is None or value == "" else float(value)
+
+
+_CONVERT = {"str": str, "int": int, "float": _number}
 
 T = TypeVar("T")
 
@@ -128,9 +134,9 @@ def _parse(kind: type[T], path: Path, number: int, cells: Sequence[str]) -> T:
     values = []
     for name, convert, cell in zip(header, _types(kind), cells, strict=True):
         try:
-            values.append(math.nan if convert is float and not cell else convert(cell))
+            values.append(convert(cell))
         except ValueError:
-            expected = convert.__name__
+            expected = "float" if convert is _number else convert.__name__
             raise ValueError(
                 f"{path} line {number}: {name}: got {cell!r}, expected {expected}"
             ) from None

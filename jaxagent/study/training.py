@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +17,14 @@ from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import on_host
 from jaxagent.rl.window import Window
 from jaxagent.study.checkpoint import Checkpoints
-from jaxagent.study.files import Unwritable, write_text
+from jaxagent.study.files import (
+    Unwritable,
+    json_text,
+    parse_json,
+    read_text,
+    with_nan,
+    write_text,
+)
 from jaxagent.study.processes import all_say, by_first
 from jaxagent.study.stop import Stopped, collecting
 
@@ -113,13 +119,14 @@ class Log:
 
     def __init__(self, path: Path):
         self.path = path
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.metrics: list[Metrics] = [json.loads(line) for line in lines if line.endswith("}")]
+        lines = read_text(path).splitlines() if path.exists() else []
+        whole = (line for line in lines if line.endswith("}"))
+        self.metrics: list[Metrics] = [with_nan(parse_json(line)) for line in whole]
 
     def forget_behind(self, update: int) -> None:
         """Drops what was logged behind the checkpoint that is gone on from."""
         self.metrics = [m for m in self.metrics if m["update"] <= update]
-        write_text(self.path, "".join(json.dumps(m) + "\n" for m in self.metrics))
+        write_text(self.path, "".join(json_text(m) + "\n" for m in self.metrics))
 
     def add(self, metrics: Metrics) -> None:
         """Appends one line. Raises `Unwritable`."""
@@ -129,7 +136,7 @@ class Log:
     def _write(self, metrics: Metrics) -> None:
         try:
             with self.path.open("a") as file:
-                file.write(json.dumps(metrics) + "\n")
+                file.write(json_text(metrics) + "\n")
         except OSError as error:
             raise Unwritable(f"{self.path}: cannot be written: {error.strerror}") from None
 
