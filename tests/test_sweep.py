@@ -16,7 +16,7 @@ from jaxagent.cli import main
 from jaxagent.study import sweep_report
 from jaxagent.study.config import from_values
 from jaxagent.study.sweep import status
-from jaxagent.study.sweep_plan import SweepPlan, changed, shards_of
+from jaxagent.study.sweep_plan import SweepPlan, as_values, changed, shards_of
 from jaxagent.study.sweep_rounds import known_shards, rounds_of, scored, shard_folder
 from jaxagent.study.sweep_shard import RESULT, Row, Workshop
 from jaxagent.study.table import write_rows
@@ -86,11 +86,41 @@ def test_halving_gives_the_best_more_updates():
         ({"sampler": "magic"}, "sampler='magic': expected one of grid, random"),
         ({"sampler": "random"}, "samples=0: random needs at least 1"),
         ({"changes": {"arms": ["textcraft > textcraft"]}}, "a sweep's have one"),
+        ({"name": "../../out"}, r"name='\.\./\.\./out': expected up to 100 letters"),
+        ({"name": "my sweep: #1"}, "name='my sweep: #1': expected"),
+        ({"name": ""}, "name='': expected"),
+        ({"axes": {"a": {"low": "x", "high": 1}}}, "axes.a.low='x': expected a finite number"),
+        ({"axes": {"a": {"low": 1, "high": 1e999}}}, "axes.a.high=inf: expected a finite"),
+        ({"axes": {"a": {"low": float("nan"), "high": 1}}}, "axes.a.low=nan: expected a finite"),
+        ({"axes": {"a": {"low": True, "high": 2}}}, "axes.a.low=True: expected a finite number"),
+        ({"axes": {"a": {"low": 1, "high": 2, "log": "yes"}}}, "axes.a.log='yes': expected true"),
+        (
+            {"axes": {"a": {"low": 1, "high": 2, "count": 2.5}}},
+            "axes.a.count=2.5: expected a whole",
+        ),
+        ({"axes": {"a": {"low": 1, "high": 2, "count": 10**12}}}, "count=1000000000000: expected"),
+        ({"axes": {a: list(range(1000)) for a in "abcd"}}, "= 1,000,000,000,000 points; expected"),
+        ({"seeds": 10**20}, "seeds=100000000000000000000: expected 0 to 200,000"),
+        ({"seeds": 70_000}, "3 points × 70,000 seeds × 1 arms: expected at most 200,000 trainings"),
+        ({"samples": 10**9, "sampler": "random"}, "samples=1000000000: expected 0 to 20,000"),
+        ({"seed": -1}, "seed=-1: expected 0 to"),
+        ({"seed": 10**30}, "seed=1.*: expected 0 to"),
+        ({"devices": 10**12}, "devices=1000000000000: expected 0 to"),
+        ({"turns": float("nan")}, "turns=nan: expected a finite number"),
+        ({"turns": float("inf")}, "turns=inf: expected a finite number"),
+        ({"turns": -5}, "turns=-5.0: expected a finite number"),
+        ({"axes": {"seeds": [1, 2]}}, "axes.seeds: makes no difference to a training"),
+        ({"axes": {"variants": [["a: seeds=2"]]}}, "axes.variants: makes no difference"),
+        ({"changes": {"seeds": 3}}, "changes.seeds: a sweep makes no use of it"),
+        (
+            {"sampler": "halving", "samples": 2, "axes": {"train.updates": [2, 4]}},
+            "axes.train.updates: halving sets the updates itself",
+        ),
     ],
 )
 def test_bad_sweeps_are_named(values, message):
     with pytest.raises(ValueError, match=message):
-        sweep_of(**values).points()
+        sweep_of(**values).check()
 
 
 def test_what_is_traced_shares_a_program_and_the_rest_makes_groups():
@@ -278,7 +308,10 @@ def test_points_are_ranked_by_their_mean_over_seeds(tmp_path):
     sweep = sweep_of(seeds=2)
     shards, _ = known_shards(sweep, tmp_path)
     finish(tmp_path, shards, value=lambda m: m.point["train.learning_rate"] * (1 + m.seed))
-    table, path = sweep_report.collect(sweep, tmp_path)
+    (tmp_path / "sweep.json").write_text(json.dumps(as_values(sweep)))
+    found = sweep_report.collect(tmp_path)
+    table, path = found.best, found.page
+    assert found.notes == ()
     assert [cells[0] for _, cells in table.rows] == ["0.01", "0.001", "0.0001"]
     assert table.rows[0][1][1].value == pytest.approx(0.015)
     page = path.read_text()
@@ -305,15 +338,17 @@ def test_shards_of_a_group_share_their_programs(monkeypatch):
     assert made[0] is made[2] and made[3] is made[5] and len(dropped) == 1 + 2
 
 
-def test_a_member_that_is_there_twice_is_told(tmp_path):
+def test_a_member_that_is_there_twice_is_kept_once_and_told(tmp_path):
     sweep = sweep_of(members=1)
+    (tmp_path / "sweep.json").write_text(json.dumps(as_values(sweep)))
     shards, _ = known_shards(sweep, tmp_path)
     finish(tmp_path, shards)
     (shard_folder(tmp_path, shards[0]) / RESULT).write_bytes(
         (shard_folder(tmp_path, shards[1]) / RESULT).read_bytes()
     )
-    with pytest.raises(ValueError, match="1 numbers are there twice"):
-        sweep_report.collect(sweep, tmp_path)
+    found = sweep_report.collect(tmp_path)
+    assert found.notes[0] == "1 numbers are there twice; the first of each is kept"
+    assert len(found.best.rows) == 2 and "twice" in found.page.read_text()
 
 
 def test_a_budget_of_turns_is_kept(tmp_path, capsys):

@@ -15,9 +15,9 @@ from jaxagent.study.folder import claim_folder
 from jaxagent.study.processes import by_first, exist, first_says, is_first
 from jaxagent.study.runner import Progress
 from jaxagent.study.stop import Stopped
-from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values
+from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values, kept_sweep
 from jaxagent.study.sweep_rounds import are_finished, known_shards, shard_folder
-from jaxagent.study.sweep_shard import Held, Workshop, read_results, run_shard
+from jaxagent.study.sweep_shard import RESULT, Held, Workshop, read_results, run_shard
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 
 WAIT = 5.0
@@ -64,14 +64,36 @@ def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
         ValueError: the folder holds another sweep, or there is no such shard.
         Unwritable: the disk is full, or gone.
     """
-    mine = partial(claim_folder, folder, as_values(sweep), "sweep.json")
-    by_first(mine, ValueError, OSError)
+    by_first(partial(claim_sweep, sweep, folder), ValueError, OSError)
     shards, more = known_shards(sweep, folder)
     number = None if more else shard_index(index, len(shards), os.environ)
     workshop = Workshop()
     while left := _left(sweep, folder, number):
         if not any(_attempt(shard, folder, progress, workshop) for shard in left):
             time.sleep(WAIT)
+
+
+def claim_sweep(sweep: SweepPlan, folder: Path) -> None:
+    """Make `folder` the sweep's own, as `claim_folder` does.
+
+    Raises:
+        ValueError: it holds another sweep, or shards that were cut in another way.
+    """
+    values = as_values(sweep)
+    try:
+        same = as_values(kept_sweep(folder)) == values
+    except (ValueError, OSError):
+        same = False
+    if not same:
+        claim_folder(folder, values, "sweep.json")
+    for shard in known_shards(sweep, folder)[0]:
+        path = shard_folder(folder, shard) / RESULT
+        found = {row.member for row in read_results([path.parent])}
+        if found and found != {member.name for member in shard.members}:
+            raise ValueError(
+                f"{path}: holds other members than this version would train; collect what is "
+                "there, and run the sweep in another folder"
+            )
 
 
 def status(sweep: SweepPlan, folder: Path) -> Status:
@@ -81,9 +103,9 @@ def status(sweep: SweepPlan, folder: Path) -> Status:
     going = [s for s in shards if s not in done and is_claimed(shard_folder(folder, s))]
     rows = read_results([shard_folder(folder, shard) for shard in done])
     failed = {(row.shard, row.member) for row in rows if row.alive == "no"}
-    members, finished, running = (
-        sum(len(shard.members) for shard in group) for group in (shards, done, going)
-    )
+    there = {(row.shard, row.member) for row in rows}
+    finished = sum((s.number, member.name) in there for s in done for member in s.members)
+    members, running = (sum(len(shard.members) for shard in group) for group in (shards, going))
     missing = members - finished - running
     complete = finished == members and not more
     return Status(members, finished, running, len(failed), missing, complete)

@@ -70,10 +70,10 @@ class Status:
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import sweep
-        from jaxagent.study.sweep_plan import load_sweep
+        from jaxagent.study.sweep_plan import kept_sweep
 
         folder = Path(self.folder)
-        found = sweep.status(load_sweep(folder / "sweep.json"), folder)
+        found = sweep.status(kept_sweep(folder), folder)
         if self.json:
             print(json.dumps(found.as_json))
             return
@@ -93,12 +93,12 @@ class Collect:
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import difference, sweep_report
-        from jaxagent.study.sweep_plan import load_sweep
 
-        folder = Path(self.folder)
-        best, path = sweep_report.collect(load_sweep(folder / "sweep.json"), folder)
-        Console().print(difference.show(best))
-        Console().print(f"page: {path}", highlight=False, soft_wrap=True)
+        found = sweep_report.collect(Path(self.folder))
+        Console().print(difference.show(found.best))
+        for note in found.notes:
+            print(f"note: {note}")
+        print(f"page: {found.page}")
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jaxagent.study.config import from_values, load_plan
 from jaxagent.study.design import merged
 from jaxagent.study.files import read_json
+from jaxagent.study.names import check_name
 from jaxagent.study.plan import StudyPlan, as_json
-from jaxagent.sweep.space import Axis, Point, grid, halving, parse_axis, random
+from jaxagent.sweep.space import MOST_POINTS, Axis, Point, grid, halving, key, parse_axis, random
 
 TRACED = tuple(
     f"train.{name}"
@@ -38,6 +42,32 @@ TRACED = tuple(
 """Fields that are traced: they may differ between the members of a program."""
 
 SAMPLERS = ("grid", "random", "halving", "optuna")
+
+MOST_TRAININGS = 200_000
+"""Trainings of a sweep at most, points times seeds times arms: every worker lists them all."""
+
+_MOST = {"samples": MOST_POINTS, "seeds": MOST_TRAININGS, "devices": 2**16, "seed": 2**31 - 1}
+
+_UNUSED = ("name", "about", "seeds", "variants")
+"""Fields of a plan that change nothing about a member's training."""
+
+STANDARD_INPUT = "-"
+"""Stands for standard input in the place of a sweep's file."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a point stands for.
+
+    Attributes:
+        plan: the plan at the point.
+        group: shared by the plans that one program trains.
+        identity: shared by the points that say the same in other words.
+    """
+
+    plan: StudyPlan
+    group: str
+    identity: str
 
 
 @dataclass(frozen=True)
@@ -74,11 +104,17 @@ class SweepPlan:
     """Of `halving`: updates of the first rung at least."""
     turns: float = 0.0
     """Budget: turns of training of the whole sweep at most; 0 for no limit."""
+    contents: dict[str, Any] = field(default_factory=dict)
+    """Fields of the plan, for a sweep that goes where the plan's file is not; `plan` is no more
+    than its name then."""
 
     def __post_init__(self) -> None:
         for name in ("seeds", "members", "devices", "least"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        for name, most in _MOST.items():
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name}={getattr(self, name)}: expected 0 to {most:,}")
         if self.eta < 2:
             raise ValueError(f"eta={self.eta}: expected at least 2")
         if self.sampler not in SAMPLERS:
@@ -87,16 +123,38 @@ class SweepPlan:
             raise ValueError(f"samples={self.samples}: {self.sampler} needs at least 1")
         if not self.axes:
             raise ValueError("axes: expected at least one")
+        if not 0 <= self.turns < math.inf:
+            raise ValueError(f"turns={self.turns}: expected a finite number, 0 for no limit")
+        _check_trainings(self, 1)
         for arm, stages in zip(self.base.arms, self.base.stages, strict=True):
             if len(stages) > 1:
                 raise ValueError(f"arms: {arm!r} has several stages, a sweep's have one")
 
-    @property
+    def check(self) -> None:
+        """Raise `ValueError` unless the sweep can be run, and listed in about a minute."""
+        check_name("name", self.name)
+        for name in self.axes:
+            if name in _UNUSED:
+                raise ValueError(f"axes.{name}: makes no difference to a training")
+            if name == "train.updates" and self.sampler == "halving":
+                raise ValueError(f"axes.{name}: halving sets the updates itself")
+        for name in set(self.changes) & {"seeds", "variants"}:
+            raise ValueError(f"changes.{name}: a sweep makes no use of it; expected seeds or axes")
+        _check_trainings(self, len(self.points()))
+
+    @cached_property
     def base(self) -> StudyPlan:
         """The plan that is varied."""
-        return changed(load_plan(self.plan, self.preset), self.changes)
+        return changed(self.unchanged, self.changes)
 
-    @property
+    @cached_property
+    def unchanged(self) -> StudyPlan:
+        """The plan as its file has it."""
+        if self.contents:
+            return from_values(StudyPlan, self.contents)
+        return load_plan(self.plan, self.preset)
+
+    @cached_property
     def spaces(self) -> tuple[Axis, ...]:
         """The axes."""
         return tuple(parse_axis(name, given) for name, given in self.axes.items())
@@ -107,17 +165,35 @@ class SweepPlan:
         those of the plan."""
         if self.sampler != "halving":
             return [(len(self.points()), 0)]
-        return halving(self.samples, self.base.train.updates, self.eta, self.least)
+        return halving(len(self.points()), self.base.train.updates, self.eta, self.least)
 
     def points(self) -> list[Point]:
-        """The points that a grid or chance picks. Raises `ValueError` where one is no plan."""
-        chosen = grid(self.spaces) if self.sampler == "grid" else self._random()
-        for point in chosen:
-            changed(self.base, point)
-        return chosen
+        """The points that a grid or chance picks, each of them another plan. There may be fewer
+        than `samples`, where the axes have no more. Raises `ValueError` where one is no plan."""
+        return self._points
 
-    def _random(self) -> list[Point]:
-        return random(self.spaces, self.samples, self.seed)
+    def resolved(self, point: Point) -> Resolved:
+        """What a point stands for."""
+        name = key(point)
+        if name not in self._resolved:
+            plan = changed(self.base, point)
+            self._resolved[name] = Resolved(plan, _group_key(plan), key(as_json(plan)))
+        return self._resolved[name]
+
+    @cached_property
+    def _points(self) -> list[Point]:
+        if self.sampler == "grid":
+            chosen = grid(self.spaces)
+        else:
+            chosen = random(self.spaces, self.samples, self.seed)
+        found: dict[str, Point] = {}
+        for point in chosen:
+            found.setdefault(self.resolved(point).identity, point)
+        return list(found.values())
+
+    @cached_property
+    def _resolved(self) -> dict[str, Resolved]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -168,18 +244,42 @@ class Shard:
 
 
 def load_sweep(path: str | Path) -> SweepPlan:
-    """The sweep in a file.
+    """Read the sweep that is to be run from a file, or from standard input for `-`.
 
     Raises:
         ValueError: there is none, or a field or value in it is not as expected.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"sweep {str(path)!r}: no such file")
+    return _loaded(path, check=True)
+
+
+def kept_sweep(folder: Path) -> SweepPlan:
+    """Read the sweep that a folder of results belongs to, also one that would not be run today.
+
+    Raises:
+        ValueError: there is none, or a field or value in it is not as expected.
+    """
+    return _loaded(folder / "sweep.json", check=False)
+
+
+def _loaded(path: str | Path, check: bool) -> SweepPlan:
+    name = "standard input" if path == STANDARD_INPUT else repr(str(path))
+    if path != STANDARD_INPUT and not Path(path).is_file():
+        raise ValueError(f"sweep {name}: no such file")
     try:
-        return from_values(SweepPlan, read_json(path))
+        values = _from_input() if path == STANDARD_INPUT else read_json(path)
+        sweep = from_values(SweepPlan, values)
+        if check:
+            sweep.check()
     except ValueError as error:
-        raise ValueError(f"sweep {str(path)!r}: {error}") from None
+        raise ValueError(f"sweep {name}: {error}") from None
+    return sweep
+
+
+def _from_input() -> Any:
+    try:
+        return json.load(sys.stdin)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected JSON: {error}") from None
 
 
 def changed(plan: StudyPlan, fields: Mapping[str, Any]) -> StudyPlan:
@@ -208,20 +308,33 @@ def shards_of(
         updates: of every member; 0 for those of the plan.
         first: number of the first shard.
     """
+    _check_trainings(sweep, len(points))
     groups: dict[str, tuple[StudyPlan, list[Member]]] = {}
     for point in points:
-        plan = changed(sweep.base, point)
-        key = _group_key(plan)
-        members = groups.setdefault(key, (plan, []))[1]
+        found = sweep.resolved(point)
+        members = groups.setdefault(found.group, (found.plan, []))[1]
         members += [Member(point, seed, updates) for seed in range(sweep.seeds)]
-    found: list[Shard] = []
+    shards: list[Shard] = []
     for plan, members in groups.values():
-        for arm in range(len(plan.arms)):
+        for arm in _different_arms(plan):
             for start in range(0, len(members), sweep.members):
                 part = tuple(members[start : start + sweep.members])
-                number = first + len(found)
-                found.append(Shard(number, plan, arm, part, updates, sweep.devices))
-    return found
+                number = first + len(shards)
+                shards.append(Shard(number, plan, arm, part, updates, sweep.devices))
+    return shards
+
+
+def _different_arms(plan: StudyPlan) -> list[int]:
+    """The numbers of the arms, without those that repeat an earlier one."""
+    stages = plan.stages
+    return [arm for arm in range(len(stages)) if stages.index(stages[arm]) == arm]
+
+
+def _check_trainings(sweep: SweepPlan, points: int) -> None:
+    arms = len(sweep.base.arms)
+    if points * sweep.seeds * arms > MOST_TRAININGS:
+        product = f"{points:,} points × {sweep.seeds:,} seeds × {arms:,} arms"
+        raise ValueError(f"{product}: expected at most {MOST_TRAININGS:,} trainings")
 
 
 def _group_key(plan: StudyPlan) -> str:
@@ -234,5 +347,10 @@ def _group_key(plan: StudyPlan) -> str:
 
 
 def as_values(sweep: SweepPlan) -> dict[str, Any]:
-    """The sweep as JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(sweep)))
+    """The sweep as JSON that says all by itself: with the contents of a plan's file."""
+    values = json.loads(json.dumps(dataclasses.asdict(sweep)))
+    if not sweep.contents:
+        del values["contents"]
+        if sweep.plan.endswith(".json"):
+            values["contents"] = as_json(sweep.unchanged)
+    return values

@@ -6,7 +6,7 @@ Everything follows from the sweep's file and the results, so that any worker fin
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ import numpy as np
 from jaxagent.study.processes import exist
 from jaxagent.study.sweep_plan import Shard, SweepPlan, shards_of
 from jaxagent.study.sweep_shard import RESULT, Row, read_results
-from jaxagent.sweep.space import Point
+from jaxagent.sweep.space import Axis, Point, key
+
+_TRIES = 100
+"""Asks of Optuna in a row without a new point, after which a round ends."""
 
 
 def known_shards(sweep: SweepPlan, folder: Path) -> tuple[list[Shard], bool]:
@@ -84,22 +87,54 @@ def _asked(sweep: SweepPlan, number: int, rows: Sequence[Row]) -> list[Point]:
     try:
         import optuna
     except ImportError:
-        raise ValueError(
-            "sampler='optuna': the package is not installed; pip install 'jaxagent[optuna]'"
-        ) from None
+        raise ValueError("sampler='optuna': the package optuna is not installed") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     spaces = {a.name: _distribution(optuna, a) for a in sweep.spaces}
     sampler = optuna.samplers.TPESampler(seed=sweep.seed + number, constant_liar=True)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    for value, point in scored(rows):
-        study.add_trial(optuna.trial.create_trial(params=point, distributions=spaces, value=value))
+    scores = scored(rows)
+    for value, point in scores:
+        params = {axis.name: _told(axis, point[axis.name]) for axis in sweep.spaces}
+        trial = optuna.trial.create_trial(params=params, distributions=spaces, value=value)
+        study.add_trial(trial)
     count, _ = rounds_of(sweep)[number]
-    return [dict(study.ask(spaces).params) for _ in range(count)]
+    before = [point for _, point in scores]
+    return _new(sweep, before, lambda: study.ask(spaces).params, count)
 
 
-def _distribution(optuna: Any, axis: object) -> Any:
-    """The axis as Optuna knows it."""
+def _new(
+    sweep: SweepPlan, before: list[Point], ask: Callable[[], dict[str, Any]], count: int
+) -> list[Point]:
+    """Up to `count` points that are new; fewer where the axes seem to have no more."""
+    known = {sweep.resolved(point).identity for point in before}
+    found: list[Point] = []
+    failed = 0
+    while len(found) < count and failed < _TRIES:
+        asked = ask()
+        point = {axis.name: _asked_for(axis, asked[axis.name]) for axis in sweep.spaces}
+        identity = sweep.resolved(point).identity
+        if identity in known:
+            failed += 1
+        else:
+            known.add(identity)
+            found.append(point)
+            failed = 0
+    return found
+
+
+def _distribution(optuna: Any, axis: Axis) -> Any:
+    """The axis as Optuna knows it: choices by their number, since they may be anything."""
     kinds = optuna.distributions
-    if axis.values:  # type: ignore[attr-defined]
-        return kinds.CategoricalDistribution(axis.values)  # type: ignore[attr-defined]
-    return kinds.FloatDistribution(axis.low, axis.high, log=axis.log)  # type: ignore[attr-defined]
+    if axis.values:
+        return kinds.CategoricalDistribution(range(len(axis.values)))
+    return kinds.FloatDistribution(axis.low, axis.high, log=axis.log)
+
+
+def _told(axis: Axis, value: Any) -> Any:
+    """A value as Optuna is told it."""
+    return [key(each) for each in axis.values].index(key(value)) if axis.values else value
+
+
+def _asked_for(axis: Axis, value: Any) -> Any:
+    """What Optuna's value stands for."""
+    return axis.values[value] if axis.values else value

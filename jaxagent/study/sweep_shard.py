@@ -274,6 +274,22 @@ def _row(shard: Shard, member: Member, updates: int, alive: bool, measured: obje
 
 
 def read_results(folders: Sequence[Path]) -> list[Row]:
-    """The rows of all finished shards among these folders."""
+    """The rows of all finished shards among these folders.
+
+    Raises:
+        ValueError: naming the file that holds something else.
+    """
     paths = [folder / RESULT for folder in folders]
-    return [row for path in paths if path.exists() for row in table.read_rows(path, Row)]
+    return [row for path in paths if path.exists() for row in _read(path)]
+
+
+def _read(path: Path) -> list[Row]:
+    rows = table.read_rows(path, Row)
+    for point in {row.point for row in rows}:
+        try:
+            is_point = isinstance(json.loads(point), dict)
+        except (ValueError, RecursionError):
+            is_point = False
+        if not is_point:
+            raise ValueError(f"{path}: point={point[:80]!r}: expected an object as JSON")
+    return rows

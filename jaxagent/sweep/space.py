@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,12 @@ import numpy as np
 
 Point = dict[str, Any]
 """Axis -> value."""
+
+MOST_POINTS = 20_000
+"""Points of a grid or a sample at most: every worker lists them all."""
+
+_NOTHING_NEW = 1000
+"""Draws in a row without a new point, after which chance is left alone."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +45,13 @@ class Axis:
         """All choices, or `count` points of the range with both ends."""
         if self.values:
             return self.values
-        if self.count < 1:
-            raise ValueError(f"axes.{self.name}.count: missing; a grid needs it")
         shares = np.linspace(0.0, 1.0, self.count) if self.count > 1 else [0.5]
         return tuple(self._at(float(share)) for share in shares)
+
+    @property
+    def size(self) -> int:
+        """Points that a grid has on it."""
+        return len(self.values) or self.count
 
     def draw(self, share: float) -> Any:
         """The choice, or the point of the range, at a share in [0, 1)."""
@@ -67,9 +77,7 @@ def parse_axis(name: str, given: Any) -> Axis:
         return Axis(name, tuple(given))
     if not isinstance(given, Mapping):
         raise ValueError(f"axes.{name}={given!r}: expected a list, or an object with low and high")
-    unknown = set(given) - {"low", "high", "log", "count"}
-    if unknown or not {"low", "high"} <= set(given):
-        raise ValueError(f"axes.{name}={given!r}: expected low, high and perhaps log, count")
+    _check_range(name, given)
     axis = Axis(name, **given)
     if not axis.low < axis.high or (axis.log and axis.low <= 0):
         least = "0 < low < high" if axis.log else "low < high"
@@ -77,18 +85,93 @@ def parse_axis(name: str, given: Any) -> Axis:
     return axis
 
 
+def _check_range(name: str, given: Mapping[str, Any]) -> None:
+    unknown = set(given) - {"low", "high", "log", "count"}
+    if unknown or not {"low", "high"} <= set(given):
+        raise ValueError(f"axes.{name}={given!r}: expected low, high and perhaps log, count")
+    for end in ("low", "high"):
+        if not _is_finite(given[end]):
+            raise ValueError(f"axes.{name}.{end}={given[end]!r}: expected a finite number")
+    if not isinstance(given.get("log", False), bool):
+        raise ValueError(f"axes.{name}.log={given['log']!r}: expected true or false")
+    count = given.get("count", 0)
+    if type(count) is not int or not 0 <= count <= MOST_POINTS:
+        expected = f"expected a whole number up to {MOST_POINTS:,}"
+        raise ValueError(f"axes.{name}.count={count!r}: {expected}")
+
+
+def _is_finite(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) < 1e300
+
+
+def key(value: Any) -> str:
+    """Return a text that two values share exactly if they are the same value of a field.
+
+    Numbers are the same if they are equal, however they were written (`1e-3` and `0.001`, `1` and
+    `1.0`, `0` and `-0.0`); `true` is no number. The order of an object's fields does not count.
+    """
+    return json.dumps(_plain(value), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 def grid(axes: Sequence[Axis]) -> list[Point]:
-    """Every combination."""
+    """Every combination.
+
+    Raises:
+        ValueError: a range has no `count`, or there are more than `MOST_POINTS`.
+    """
+    for axis in axes:
+        if not axis.size:
+            raise ValueError(f"axes.{axis.name}.count: missing; a grid needs it")
+    size = math.prod(axis.size for axis in axes)
+    if size > MOST_POINTS:
+        sizes = " × ".join(str(axis.size) for axis in axes)
+        raise ValueError(f"axes: {sizes} = {size:,} points; expected at most {MOST_POINTS:,}")
     names = [axis.name for axis in axes]
     rows = itertools.product(*(axis.grid() for axis in axes))
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return _distinct(dict(zip(names, row, strict=True)) for row in rows)
 
 
 def random(axes: Sequence[Axis], count: int, seed: int = 0) -> list[Point]:
-    """`count` points by chance, each axis on its own; more points go on from fewer."""
+    """Draw up to `count` different points, each axis on its own; more points go on from fewer.
+
+    Returns:
+        The points, fewer than `count` only where the axes have no more.
+    """
     generator = np.random.default_rng(seed)
-    shares = generator.random((count, len(axes)))
-    return [{a.name: a.draw(x) for a, x in zip(axes, row, strict=True)} for row in shares]
+    found: dict[str, Point] = {}
+    failed = 0
+    while len(found) < count and failed < _NOTHING_NEW:
+        shares = generator.random(len(axes))
+        point = {a.name: a.draw(x) for a, x in zip(axes, shares, strict=True)}
+        failed = 0 if found.setdefault(key(point), point) is point else failed + 1
+    missing = count - len(found)
+    if missing and all(axis.values for axis in axes):
+        # What chance hardly meets, in the order of a grid.
+        rows = itertools.product(*(axis.values for axis in axes))
+        names = [axis.name for axis in axes]
+        points = (dict(zip(names, row, strict=True)) for row in rows)
+        others = (point for point in points if key(point) not in found)
+        return [*found.values(), *itertools.islice(others, missing)]
+    return list(found.values())
+
+
+def _distinct(points: Iterable[Point]) -> list[Point]:
+    """The points, each where it comes first."""
+    found: dict[str, Point] = {}
+    for point in points:
+        found.setdefault(key(point), point)
+    return list(found.values())
 
 
 def halving(count: int, updates: int, eta: int, least: int) -> list[tuple[int, int]]:
