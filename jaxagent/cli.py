@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from jaxagent.study.arguments import DISK_ERROR, USAGE_ERROR, fail, names_and_op
 from jaxagent.study.commands import COMMANDS, Difference, Study
 from jaxagent.study.files import is_of_the_disk
 from jaxagent.study.processes import is_first, join
+from jaxagent.study.stop import Stopped, raising
 from jaxagent.study.sweep_commands import SWEEP
+from jaxagent.study.watchdog import INTERRUPTED, STOPPED, abandon, watched
 from jaxagent.study.xla_flags import PATIENCE, add_flags
 
 _PLANNED = {"train": "train", "compare": "algorithms"}
@@ -27,6 +30,11 @@ _PLANNED = {"train": "train", "compare": "algorithms"}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs `jaxagent` with these arguments, by default the process's own."""
+    with watched():
+        _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if command in ("-h", "--help"):
@@ -37,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if command not in COMMANDS:
             raise ValueError(f"command {command!r}: expected one of {', '.join(COMMANDS)}")
         join()
-        with _heard_once():
+        with _heard_once(), raising():
             for each in _parse(command, rest):
                 each.run()
     except (ValueError, OSError) as error:
@@ -46,8 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not _is_ours(error):
             raise
         fail(USAGE_ERROR, str(error))
-    except KeyboardInterrupt:
-        fail(130, "interrupted")
+    except (Stopped, KeyboardInterrupt) as stop:
+        abandon()
+        of_keyboard = getattr(stop, "number", signal.SIGINT) == signal.SIGINT
+        fail(INTERRUPTED if of_keyboard else STOPPED, str(stop) or "interrupted")
 
 
 def _parse(command: str, arguments: list[str]) -> list[Any]:

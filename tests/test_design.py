@@ -10,7 +10,7 @@ import pytest
 from jaxagent.cli import main
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study.config import design_names, from_values, load_plan, preset_names, variants_of
-from jaxagent.study.console import ConsoleProgress
+from jaxagent.study.console import console_progress
 from jaxagent.study.design import expand, latin_square, merged
 from jaxagent.study.estimate import estimates
 from jaxagent.study.files import write_json
@@ -216,7 +216,7 @@ def test_a_dry_run_tells_the_phases_and_runs_nothing(tmp_path, capsys):
 def test_what_is_left_of_a_phase_is_what_it_still_takes(tmp_path, monkeypatch):
     ceilings = SimpleNamespace(flops=1e9)
     monkeypatch.setattr("jaxagent.study.estimate.measure_ceilings", lambda *_: ceilings)
-    runner = Runner(plan(arms=["babyai"], seeds=1), tmp_path, ConsoleProgress())
+    runner = Runner(plan(arms=["babyai"], seeds=1), tmp_path, console_progress())
     (base, whole), _ = estimates(runner)
     assert not whole.trained and not whole.finished
     folder = runner.folder_of(base.phase)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from html import escape
 
@@ -35,8 +36,13 @@ class Told:
 
     started: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    compiled: list = field(default_factory=list)
 
-    def start(self, name, total):
+    def compiling(self, name):
+        self.compiled.append(name)
+        return nullcontext()
+
+    def start(self, name, total, unit="updates"):
         self.started.append(name)
         done = [0]
 

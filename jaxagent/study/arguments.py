@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 import tyro
 
 from jaxagent.study.stop import Stopped, raising
+from jaxagent.study.watchdog import STOPPED, UNWINDING, abandon, patient
 
-USAGE_ERROR, DISK_ERROR, STOPPED = 2, 74, 75
-"""Exit codes: wrong arguments or input; the disk is full or gone; and stopped by a signal with
-everything saved."""
+USAGE_ERROR, DISK_ERROR = 2, 74
+"""Exit codes: wrong arguments or input; and the disk is full or gone."""
 
 
 def fail(code: int, message: str) -> NoReturn:
@@ -28,9 +28,10 @@ def fail(code: int, message: str) -> NoReturn:
 def stoppable() -> Iterator[None]:
     """Leaves with `STOPPED` where the work inside was asked to stop."""
     try:
-        with raising():
+        with raising(), patient(UNWINDING, goes_on=True):
             yield
     except Stopped as stop:
+        abandon()
         fail(STOPPED, f"{stop}; the same command goes on from there")
 
 

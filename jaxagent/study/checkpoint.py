@@ -16,6 +16,7 @@ from jaxagent.envs import Suite
 from jaxagent.models import Policy
 from jaxagent.rl.window import Window
 from jaxagent.study.files import Unwritable
+from jaxagent.study.watchdog import writing
 
 KEPT = 2
 """Steps that a folder keeps, so that one is whole even while another is written."""
@@ -76,8 +77,9 @@ class Checkpoints:
             about=ocp.args.JsonSave(about),
         )
         try:
-            self._manager.save(step, args=items)
-            self._manager.wait_until_finished()
+            with writing():
+                self._manager.save(step, args=items)
+                self._manager.wait_until_finished()
         except (OSError, ValueError) as error:  # ValueError is what TensorStore makes of the former
             for name in ("absl", "asyncio"):  # Orbax's threads would tell it again and again
                 logging.getLogger(name).setLevel(logging.CRITICAL)

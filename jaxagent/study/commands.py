@@ -85,9 +85,9 @@ class Evaluate:
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import measurement
-        from jaxagent.study.console import ConsoleProgress
+        from jaxagent.study.console import console_progress
 
-        with ConsoleProgress() as progress:
+        with console_progress() as progress:
             found = measurement.measure(
                 self.policy,
                 ",".join(self.tasks),
@@ -175,11 +175,11 @@ class Compare:
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import comparison
-        from jaxagent.study.console import ConsoleProgress
+        from jaxagent.study.console import console_progress
 
         folder = Path(self.output or f"runs/{self.plan.name}")
         results = Path(self.results or folder)
-        with stoppable(), ConsoleProgress() as progress:
+        with stoppable(), console_progress() as progress:
             rows = comparison.compare(self.plan, self.algorithms, folder, progress, results)
         if self.json:
             print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
@@ -272,9 +272,9 @@ COMMANDS: dict[str, type[Any]] = {
 
 
 def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> Path:
-    from jaxagent.study.console import ConsoleProgress
+    from jaxagent.study.console import console_progress
 
-    with stoppable(), ConsoleProgress() as progress:
+    with stoppable(), console_progress() as progress:
         runner = _runner(plan, output, store, progress)
         runner.run()
     _show_study(runner.folder, as_json)
@@ -283,9 +283,9 @@ def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> Path:
 
 def _estimate_study(plan: StudyPlan, output: str, store: str) -> None:
     from jaxagent.study import estimate
-    from jaxagent.study.console import ConsoleProgress
+    from jaxagent.study.console import console_progress
 
-    runner = _runner(plan, output, store, ConsoleProgress())
+    runner = _runner(plan, output, store, console_progress())
     console = Console()
     for part in estimate.show(estimate.estimates(runner), runner.programs_left()):
         console.print(part)

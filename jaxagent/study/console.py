@@ -1,10 +1,13 @@
-"""Progress on the terminal: bars with counts, remarks and the time left, on standard error."""
+"""Progress on standard error: bars in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,41 +17,59 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from jaxagent.study.escapes import visible
+from jaxagent.study.loglines import LogLines
 from jaxagent.study.processes import is_first
 
 
-class ConsoleProgress:
-    """Bars of all work so far. Use it in a `with` statement."""
+def console_progress() -> Bars | LogLines:
+    """Progress for people who watch a terminal, or for a log. Use it in a `with` statement."""
+    return Bars() if sys.stderr.isatty() else LogLines(quiet=not is_first())
+
+
+class Bars:
+    """Bars of all work so far, with counts, remarks and the time left."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, quiet=not is_first())
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[remark]}"),
+            TextColumn("{task.fields[remark]}", markup=False),
             console=self._console,
         )
 
-    def __enter__(self) -> ConsoleProgress:
+    def __enter__(self) -> Bars:
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._progress.live.is_started:
             self._progress.stop()
 
-    def start(self, name: str, total: int) -> Callable[[int, str], None]:
+    def start(self, name: str, total: int, unit: str = "updates") -> Callable[[int, str], None]:
         """Begins a bar of `total` steps; the result takes steps done and a remark."""
+        del unit
         self._progress.start()
-        bar = self._progress.add_task(name, total=total, remark="compiling")
+        bar = self._progress.add_task(visible(name), total=total, remark="")
 
         def advance(done: int, remark: str) -> None:
-            self._progress.update(bar, completed=done, remark=remark)
+            self._progress.update(bar, completed=done, remark=visible(remark))
 
         return advance
 
+    @contextmanager
+    def compiling(self, name: str) -> Iterator[None]:
+        """Shows what is being compiled, and for how long, until the block ends."""
+        self._progress.start()
+        bar = self._progress.add_task(f"compiling {visible(name)}", total=None, remark="")
+        try:
+            yield
+        finally:
+            self._progress.remove_task(bar)
+
     def note(self, text: str) -> None:
         """Says one line above the bars."""
-        self._progress.console.print(text)
+        self._progress.console.print(escape(visible(text)))

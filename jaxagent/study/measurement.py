@@ -14,11 +14,12 @@ from rich.table import Table
 from jaxagent.envs import make_suite
 from jaxagent.models import Params
 from jaxagent.rl.devices import devices_for
-from jaxagent.rl.evaluation import Outcome, Script, evaluate
+from jaxagent.rl.evaluation import Outcome, Script, compile_evaluation, evaluate
 from jaxagent.rl.failures import MODES
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
-from jaxagent.study.console import ConsoleProgress
+from jaxagent.study.console import Bars
+from jaxagent.study.loglines import LogLines
 from jaxagent.study.play import make_player
 from jaxagent.study.statistics import Estimate, cluster_mean, mean_pass_at_k
 
@@ -84,7 +85,7 @@ def measure(
     context: int | None,
     temperature: float,
     seed: int,
-    progress: ConsoleProgress,
+    progress: Bars | LogLines,
 ) -> list[Measurement]:
     """Plays held-out episodes of tasks and measures them; the arguments are the command line's.
 
@@ -101,10 +102,12 @@ def measure(
     player, params, window = make_player(policy, suite, context)
     instances = episodes // attempts
     window = replace(window, rows=min(instances * attempts, 512))
-    advance = progress.start(
-        f"evaluating {policy}", batches(instances, attempts, window) * len(suite)
-    )
-    options = {"seed": seed, "temperature": temperature, "devices": devices_for(window.rows)}
+    devices = devices_for(window.rows)
+    with progress.compiling(f"the evaluation of {policy}"):
+        compile_evaluation(player, params, window, devices)
+    total = batches(instances, attempts, window) * len(suite)
+    advance = progress.start(f"evaluating {policy}", total, "batches")
+    options = {"seed": seed, "temperature": temperature, "devices": devices}
     played = play_tasks(player, params, instances, attempts, window, advance, **options)
     return [each for name, (outcome, _) in played for each in measurements(name, outcome)]
 

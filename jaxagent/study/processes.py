@@ -17,6 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import Int
 
+from jaxagent.study.peers import stop_together
 from jaxagent.sweep.batch import HOSTS
 
 ADDRESS, COUNT, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
@@ -57,6 +58,7 @@ def join() -> None:
         jax.distributed.initialize(os.environ[ADDRESS], int(os.environ[COUNT]), number)
     else:
         jax.distributed.initialize()
+    stop_together()
 
 
 def is_first() -> bool:

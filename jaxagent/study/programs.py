@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -96,6 +97,7 @@ class Programs:
     """Builds learners, imitators and evaluators of plans, each kind once."""
 
     _made: dict[Any, Any] = field(default_factory=dict)
+    _compiled: set[str] = field(default_factory=set)
 
     def suite(self, tasks: tuple[str, ...]) -> Suite:
         """The suite of these tasks."""
@@ -169,6 +171,17 @@ class Programs:
         state = run.start(params, key, plan.updates_of(stage), memory=memory)
         curriculum = mixture(run.actor.suite, played_tasks(phase.stages))
         return run, state, plan.hyper(stage), adaptive(curriculum, stage.rule or plan.train.rule)
+
+    def compile_once(
+        self, name: str, call: Callable[[], object], announced: AbstractContextManager[None]
+    ) -> None:
+        """Makes a call that compiles a program, in the block that announces it, unless one of this
+        name was made. Several processes compile where they run, all in one order."""
+        if name in self._compiled or jax.process_count() > 1:
+            return
+        with announced:
+            call()
+        self._compiled.add(name)
 
     def compile_training(self, plan: StudyPlan, phase: Phase) -> None:
         """Compiles what trains a phase, and runs nothing of it.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,8 +36,12 @@ from jaxagent.study.transcript import transcript
 class Progress(Protocol):
     """Where the runner tells what it is doing."""
 
-    def start(self, name: str, total: int) -> Callable[[int, str], None]:
+    def start(self, name: str, total: int, unit: str = "updates") -> Callable[[int, str], None]:
         """Begins a piece of work of `total` steps; the result takes steps done and a remark."""
+        ...
+
+    def compiling(self, name: str) -> AbstractContextManager[None]:
+        """Says what is being compiled as long as the block lasts."""
         ...
 
     def note(self, text: str) -> None:
@@ -97,12 +103,15 @@ class Runner:
         every = self.works()
         by_first(partial(self._write_index, every), ValueError, OSError)
         if jax.process_count() == 1:  # several have to run all programs in one order
-            self._ahead.start(self._needed_later(every))
+            first, *later = self._needed(every).items() or [("", lambda: None)]
+            self._ahead.start(dict(later), own=dict([first]))
         try:
             while every:
                 every = self._pass(every)
-        finally:
-            self._ahead.stop()
+        except BaseException:
+            self._ahead.stop(wait=False)
+            raise
+        self._ahead.stop()
         self._collect()
         by_first(partial(report.build, self.folder), ValueError, OSError)
         return self.folder / report.PAGE
@@ -137,6 +146,8 @@ class Runner:
     def make(self, work: Work) -> None:
         """Trains a phase unless it is, waiting for another process that is at it."""
         with lock(self.folder_of(work.phase), wait=True):
+            if not self.is_trained(work.phase):
+                self._compile_training(work)
             self._train(work)
 
     def _finish(self, work: Work) -> None:
@@ -154,8 +165,8 @@ class Runner:
             params = self.programs.policy(work.plan).init(jax.random.split(phase.random)[0])
         else:
             params = self.policy_behind(phase.parent)
-        advance = self.progress.start(work.title, updates_of(work))
         self._ahead.wait(_program(work))
+        advance = self.progress.start(work.title, updates_of(work))
         train(
             *self.programs.start(work.plan, phase, params, self.policy_behind),
             folder,
@@ -169,8 +180,8 @@ class Runner:
         """Rows of the table without their place in the study, an episode of every task as text, and
         the successful attempts at every instance."""
         by = self.programs.evaluator(work.plan)
-        advance = self.progress.start(f"{work.title}: evaluation", by.batches)
         self._ahead.wait(_measuring(work))
+        advance = self.progress.start(f"{work.title}: evaluation", by.batches, "batches")
         played = by.play(params, advance)
         trained = work.phase.stages[-1].tasks if work.phase.stages else ()
         base = self._base_of(work.phase) if trained else params
@@ -229,21 +240,14 @@ class Runner:
         """How many programs the unfinished phases need."""
         return len(self._needed(self.works()))
 
-    def _needed_later(self, every: list[Work]) -> dict[str, Callable[[], Any]]:
-        """Calls of the programs that unfinished phases need, but for the one they begin with."""
-        return dict([*self._needed(every).items()][1:])
-
     def _needed(self, every: list[Work]) -> dict[str, Callable[[], Any]]:
         """Calls of the programs that unfinished phases need."""
         calls: dict[str, Callable[[], Any]] = {}
         for work in every:
             if not self.is_trained(work.phase):
-                call = partial(self.programs.compile_training, work.plan, work.phase)
-                calls.setdefault(_program(work), call)
+                calls.setdefault(_program(work), partial(self._compile_training, work))
             if not self.is_finished(work):
-                calls.setdefault(
-                    _measuring(work), partial(self.programs.compile_evaluation, work.plan)
-                )
+                calls.setdefault(_measuring(work), partial(self._compile_measuring, work))
         return calls
 
     def _write_index(self, every: list[Work]) -> None:
@@ -260,6 +264,15 @@ class Runner:
         average = phase.stages[-1].average if phase.stages else 0.0
         return Entry(work.name, phase.seed, folder, average, parent)
 
+    def _compile_training(self, work: Work) -> None:
+        call = partial(self.programs.compile_training, work.plan, work.phase)
+        self.programs.compile_once(_program(work), call, self.progress.compiling(work.title))
+
+    def _compile_measuring(self, work: Work) -> None:
+        call = partial(self.programs.compile_evaluation, work.plan)
+        announced = self.progress.compiling(f"{work.title}: evaluation")
+        self.programs.compile_once(_measuring(work), call, announced)
+
     def _collect(self) -> None:
         """Writes the table and the transcripts of all finished phases of the study."""
         finished = [work for work in self.works() if self.is_finished(work)]
@@ -271,7 +284,7 @@ class Runner:
         attempts: dict[str, dict[str, dict[str, Any]]] = {}
         for work in finished:
             place, content = place_of(self.plan.name, *work), read_json(self._measured(work))
-            rows += [table.Row(**place, **row) for row in content["rows"]]
+            rows += [table.Row(**place, **_numbers(row)) for row in content["rows"]]
             if work.phase.parent:
                 log = Log(self.folder_of(work.phase) / "log.jsonl").metrics
                 suite = self.programs.suite(work.phase.suite)
@@ -300,6 +313,11 @@ def _program(work: Work) -> str:
 
 def _measuring(work: Work) -> str:
     return f"{work.plan.model} {evaluation_key(work.plan)}"
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with NaN for what JSON has null for."""
+    return {name: math.nan if value is None else value for name, value in row.items()}
 
 
 def _remark(metrics: Metrics) -> str:

@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-"""From the keyboard, from an engine that takes the machine, and from SLURM before its limit."""
-
+from jaxagent.study.watchdog import SIGNALS, TRAINING, UNWINDING, patient
 
 AGAIN = 0.1
 """Seconds behind which a signal comes again whose exception was swallowed."""
@@ -24,7 +22,14 @@ class Stopped(BaseException):
 
     No `Exception`: JAX goes on where reading its compilation cache raises one, and a checkpoint
     whose reading raises one is taken for broken.
+
+    Attributes:
+        number: of the signal.
     """
+
+    def __init__(self, message: str, number: int = signal.SIGTERM):
+        super().__init__(message)
+        self.number = number
 
 
 @contextmanager
@@ -36,30 +41,36 @@ def collecting() -> Iterator[list[int]]:
         del frame
         received.append(number)
 
-    with _handled(note, SIGNALS):
+    with _handled(note), patient(TRAINING):
         yield received
 
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Raises `Stopped` where a signal of an engine comes, in work that saves itself by parts.
+    """Raises `Stopped` once where a signal comes, in work that saves itself by parts.
 
-    Python swallows what is raised in callbacks of its collector and in `__del__`: then the signal
-    comes again, if the work goes on until then.
+    Further signals are the watchdog's: raised here, they would break off what the first one has
+    begun to undo. Python swallows what is raised in callbacks of its collector and in `__del__`:
+    then the signal comes again, if the work goes on until then.
     """
     last = signal.SIGTERM
+    raised = False
     timers: list[threading.Timer] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal last
+        nonlocal last, raised
         del frame
-        last = signal.Signals(number)
-        raise Stopped(f"stopped by signal {number}")
+        if raised:
+            return
+        last, raised = signal.Signals(number), True
+        raise Stopped(f"stopped by signal {number}", number)
 
     def swallowed(what: Any) -> None:
+        nonlocal raised
         if not issubclass(what.exc_type, Stopped):
             before(what)
             return
+        raised = False
         again = threading.Timer(AGAIN, os.kill, (os.getpid(), last))
         again.daemon = True
         again.start()
@@ -67,7 +78,7 @@ def raising() -> Iterator[None]:
 
     before, sys.unraisablehook = sys.unraisablehook, swallowed
     try:
-        with _handled(stop, SIGNALS[1:]):
+        with _handled(stop), patient(UNWINDING):
             yield
     finally:
         sys.unraisablehook = before
@@ -76,9 +87,10 @@ def raising() -> Iterator[None]:
 
 
 @contextmanager
-def _handled(handler: Any, signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+def _handled(handler: Any) -> Iterator[None]:
+    """Has `handler` take the signals, where that is possible."""
     try:
-        old = {each: signal.signal(each, handler) for each in signals}
+        old = {each: signal.signal(each, handler) for each in SIGNALS}
     except ValueError:  # not the main thread
         yield
         return

@@ -132,7 +132,7 @@ def _attempt(shard: Shard, folder: Path, progress: Progress, workshop: Workshop)
             except Lost as lost:
                 progress.note(f"shard {lost}")
             except Stopped as stop:
-                raise Stopped(f"shard {shard.name} {stop}") from None
+                raise Stopped(f"shard {shard.name} {stop}", stop.number) from None
     return True
 
 

@@ -50,11 +50,11 @@ class Run:
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import sweep
-        from jaxagent.study.console import ConsoleProgress
+        from jaxagent.study.console import console_progress
         from jaxagent.study.sweep_plan import load_sweep
 
         plan = load_sweep(self.file)
-        with stoppable(), ConsoleProgress() as progress:
+        with stoppable(), console_progress() as progress:
             sweep.run(plan, Path(self.out or f"runs/{plan.name}"), self.index, progress)
 
 

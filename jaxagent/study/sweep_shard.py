@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -100,6 +101,10 @@ class Crowd:
         """Does `count` updates of every member."""
         return self.population.run(state, hyper, curriculum, count)
 
+    def compile(self, state: PopulationState, hyper: Hyper, curriculum: Curriculum) -> None:
+        """Compiles what `run` does, and runs nothing of it."""
+        type(self.population).run.lower(self.population, state, hyper, curriculum, 0).compile()
+
 
 @dataclass(frozen=True)
 class Held:
@@ -181,14 +186,17 @@ def run_shard(
     hyper = stack([plan.hyper(stage) for plan in plans])
     tasks = mixture(crowd.actor.suite, played_tasks((stage,)))
     curriculum = stack([adaptive(tasks, stage.rule or plan.train.rule) for plan in plans])
-    advance = progress.start(f"shard {shard.name}: {len(shard.members)} members", updates)
+    state = crowd.population.start(params, keys, updates, own=True)
+    hyper, curriculum = crowd.population.place((hyper, curriculum))
+    title = f"shard {shard.name}: {len(shard.members)} members"
+    compiled = partial(crowd.compile, state, hyper, curriculum)
+    programs.compile_once(f"{crowd.members} members", compiled, progress.compiling(title))
+    advance = progress.start(title, updates)
 
     def tell(update: int, metrics: Metrics) -> None:
         claim.check()
         advance(update, f"{metrics['turn_rate']:,.0f} turns/s")
 
-    state = crowd.population.start(params, keys, updates, own=True)
-    hyper, curriculum = crowd.population.place((hyper, curriculum))
     state, _ = train(crowd, state, hyper, curriculum, folder, tell, finite=False)
     rows = _measure(shard, programs, state, updates, progress)
     claim.check()
@@ -249,7 +257,10 @@ def _measure(
 ) -> list[Row]:
     by = programs.evaluator(shard.plan)
     rows: list[Row] = []
-    advance = progress.start(f"shard {shard.name}: evaluation", len(shard.members))
+    title = f"shard {shard.name}: evaluation"
+    compiled = partial(programs.compile_evaluation, shard.plan)
+    programs.compile_once("evaluation", compiled, progress.compiling(title))
+    advance = progress.start(title, len(shard.members), "members")
     trained, alive = on_host((state.members.params, state.alive))
     for number, member in enumerate(shard.members):
         params = jax.tree.map(lambda x, i=number: x[i], trained)

@@ -175,7 +175,7 @@ def _train(
             saved, saved_at = done, time.monotonic()
             took = saved_at - begun
         if signal and done < updates:
-            raise Stopped(f"stopped by signal {signal} behind update {saved}")
+            raise Stopped(f"stopped by signal {signal} behind update {saved}", signal)
     if checkpoints.latest() != done:
         checkpoints.save(done, state, run.actor.policy, run.actor.suite, run.window)
     return state
