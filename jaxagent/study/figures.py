@@ -10,6 +10,7 @@ from html import escape
 
 import numpy as np
 
+from jaxagent.study.labels import lines_of
 from jaxagent.study.statistics import Estimate
 
 PALETTE = 8
@@ -88,14 +89,16 @@ def line_chart(lines: Sequence[Line], name: str, *, percent: bool = False) -> st
 
 def dot_chart(groups: Sequence[tuple[str, Sequence[Dot]]], name: str) -> str:
     """Fractions with their intervals, one block of rows per group, each labelled on the left."""
-    step, gap, left = 13, 12, 120
+    names = [lines_of(label, 24) for label, _ in groups]
+    left = max(70, 20 + 7 * max(len(line) for lines in names for line in lines))
+    step, gap = 13, 12
     height = _TOP + sum(step * len(dots) + gap for _, dots in groups) + 26
     x = Axis(0.0, 1.0, left, _WIDTH - _RIGHT)
     parts = [_vertical(x, mark, height - 26) for mark in ticks(0.0, 1.0)]
     top = float(_TOP)
-    for label, dots in groups:
-        middle = top + step * len(dots) / 2
-        parts.append(_text(left - 10, middle + 4, "end", label))
+    for lines, (_, dots) in zip(names, groups, strict=True):
+        first = top + step * len(dots) / 2 + 4 - step / 2 * (len(lines) - 1)
+        parts += [_text(left - 10, first + step * i, "end", line) for i, line in enumerate(lines)]
         parts += [_dot(dot, x, top + step * (i + 0.5)) for i, dot in enumerate(dots)]
         top += step * len(dots) + gap
     return _svg(parts, _WIDTH, height, name)

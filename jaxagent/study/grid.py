@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from jaxagent.study.labels import breakable, short_label
 from jaxagent.study.statistics import Estimate
 
 NOTHING = "–"
+
+WIDE = 7
+"""Columns that fit a page of the usual width beside their labels."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,19 @@ class Grid:
     rows: tuple[tuple[str, tuple[Estimate | str, ...]], ...]
 
     def html(self) -> str:
-        """For the report; intervals stand below their numbers."""
-        heads = [self.corner, *(each.name for each in self.columns)]
-        header = "".join(f"<th>{escape(name).replace('+', '<wbr>+')}</th>" for name in heads)
-        rows = [row_of(label, list(map(_cell, cells, self.columns))) for label, cells in self.rows]
+        """For the report; intervals stand below their numbers. A wide table of few rows is turned,
+        so that it fits the page."""
+        names = [each.name for each in self.columns]
+        labels = [short_label(label) for label, _ in self.rows]
+        lines = [list(map(_cell, cells, self.columns)) for _, cells in self.rows]
+        if len(names) > max(WIDE, len(labels)):
+            heads, rows = labels, list(map(row_of, names, map(list, zip(*lines, strict=True))))
+        else:
+            heads, rows = (
+                names,
+                [row_of(row[0], line) for row, line in zip(self.rows, lines, strict=True)],
+            )
+        header = "".join(f"<th>{breakable(name)}</th>" for name in [self.corner, *heads])
         return table_of(f"<tr>{header}</tr>", rows)
 
     def csv(self) -> str:
@@ -70,7 +83,7 @@ class Grid:
         lines += [f"{head} \\\\", "\\midrule"]
         for label, cells in self.rows:
             shown = map(_tex_cell, cells, self.columns)
-            lines.append(f"{' & '.join([_tex(label), *shown])} \\\\")
+            lines.append(f"{' & '.join([_tex(short_label(label)), *shown])} \\\\")
         return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
     def _is_text(self, column: int) -> bool:
@@ -131,8 +144,10 @@ def small(text: str, name: str = "") -> str:
 
 
 def row_of(name: str, cells: Sequence[str]) -> str:
-    """A row of HTML."""
-    return f"<tr><th>{escape(name)}</th>{''.join(cells)}</tr>"
+    """A row of HTML; long names of phases are shortened, and told in full under the pointer."""
+    label = short_label(name)
+    title = f' title="{escape(name)}"' if label != name else ""
+    return f"<tr><th{title}>{breakable(label)}</th>{''.join(cells)}</tr>"
 
 
 def table_of(header: str, rows: Sequence[str], name: str = "") -> str:
@@ -143,7 +158,7 @@ def table_of(header: str, rows: Sequence[str], name: str = "") -> str:
 
 def _cell(content: Estimate | str, column: Column) -> str:
     if isinstance(content, str):
-        return f'<td class="text">{escape(content)}</td>'
+        return f'<td class="text">{breakable(content)}</td>'
     return cell(content, rate=column.rate, sign=column.sign)
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from jaxagent.study.labels import short_label
+
 
 def document(title: str, header: str, sections: Sequence[str]) -> str:
     """A complete page: no file and no network beside it, light and dark, wide and narrow."""
@@ -15,7 +17,8 @@ def document(title: str, header: str, sections: Sequence[str]) -> str:
 def legend(colours: Mapping[str, int], phases: Iterable[str]) -> str:
     """A key of coloured names."""
     keys = [
-        f'<span><i style="background:var(--c{colours[p]})"></i>{escape(p)}</span>' for p in phases
+        f'<span><i style="background:var(--c{colours[p]})"></i>{escape(short_label(p))}</span>'
+        for p in phases
     ]
     return f'<p class="legend">{"".join(keys)}</p>'
 
@@ -71,25 +74,31 @@ section { margin-top:2.6rem; border-top:1px solid var(--rule); padding-top:1.2re
 .scroll,.side { overflow-x:auto }
 * + .scroll { margin-top:1.2rem }
 table { border-collapse:collapse; font-variant-numeric:tabular-nums; font-size:.88rem }
-th,td { padding:.4rem .7rem; text-align:right; vertical-align:top; white-space:nowrap }
-th { font-weight:500 } th.text,td.text { text-align:left } thead th { color:var(--soft);
-  font-size:.8rem; border-bottom:1px solid var(--rule) }
-thead th[colspan] { text-align:center; color:var(--ink) }
+th,td { padding:.4rem .6rem; text-align:right; vertical-align:top }
+th { font-weight:500 } td b { white-space:nowrap; font-weight:600 }
+th.text,td.text { text-align:left } td.text { min-width:5rem }
+thead th { color:var(--soft); font-size:.8rem; border-bottom:1px solid var(--rule);
+  max-width:13rem }
+thead th[colspan] { max-width:none; text-align:center; color:var(--ink) }
 tbody th,thead tr:first-child th:first-child { text-align:left; position:sticky; left:0;
-  background:var(--page) }
+  background:var(--page); min-width:6rem; max-width:15rem }
 tbody tr + tr > * { border-top:1px solid var(--rule) }
-td b { font-weight:600 } td small { display:block; color:var(--soft); font-size:.74rem;
-  line-height:1.35 }
+td small { display:block; color:var(--soft); font-size:.74rem; line-height:1.35;
+  white-space:nowrap }
 td.none { color:var(--soft) }
-.heat td { border:2px solid var(--page); text-align:center; padding:.4rem .3rem; min-width:6.2rem }
+.findings tbody th,.findings thead tr:first-child th:first-child { min-width:1.2rem;
+  position:static }
+.findings .verdict { min-width:6.5rem } .findings b { white-space:normal }
+.findings .verdict b { white-space:nowrap }
+.heat td { border:2px solid var(--page); text-align:center; padding:.4rem .3rem; min-width:4rem }
 .heat thead th { text-align:center } .heat td small { color:inherit; opacity:.75; line-height:1.3 }
 .heat .own { outline:1.5px solid var(--c0); outline-offset:-3px }
-.heat td .gain { font-weight:600; opacity:1; margin-top:.25rem } .heat .unsure .gain,.heat .unsure
-  .bounds { opacity:.5 }
+.heat .bounds { white-space:normal } .heat td .gain { font-weight:600; opacity:1;
+  margin-top:.25rem } .heat .unsure .gain,.heat .unsure .bounds { opacity:.5 }
 .grid { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));
   gap:1.4rem }
 figure { margin:0; min-width:0 } .panel figcaption { margin-bottom:.3rem }
-svg { display:block; width:100%; height:auto; font:11px system-ui,sans-serif }
+svg { display:block; width:100%; max-width:44rem; height:auto; font:11px system-ui,sans-serif }
 svg text { fill:var(--soft) } svg .rule { stroke:var(--rule) }
 .legend { display:flex; flex-wrap:wrap; gap:.3rem 1.1rem; margin:0 0 .8rem; font-size:.85rem }
 .legend i { display:inline-block; width:.75rem; height:.75rem; border-radius:50%;
@@ -101,5 +110,9 @@ pre { margin:.3rem 0 0; padding:.8rem; background:var(--panel); border-radius:6p
   font:12.5px/1.5 ui-monospace,Menlo,Consolas,monospace; white-space:pre-wrap;
   overflow-wrap:anywhere }
 @media (max-width:40rem) { body { padding:1.5rem .9rem 3rem } .lead { font-size:1rem }
-  tbody th,thead tr:first-child th:first-child { white-space:normal; padding-left:0 } }
+  tbody th,thead tr:first-child th:first-child { padding-left:0; max-width:9rem }
+  .findings thead { display:none } .findings tr { display:block; padding:.6rem 0 }
+  .findings th,.findings td { display:inline-block; padding:.1rem .5rem .1rem 0 }
+  .findings td.text { display:block } .findings td.verdict { display:inline-block }
+  .findings tr > * { border:0 !important } .findings tr + tr { border-top:1px solid var(--rule) } }
 """

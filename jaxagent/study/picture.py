@@ -7,12 +7,14 @@ from html import escape
 
 from jaxagent.study import metrics
 from jaxagent.study.grid import NOTHING, bounds, number
+from jaxagent.study.labels import lines_of, short_label
 from jaxagent.study.scores import Scores
 from jaxagent.study.statistics import Estimate
 from jaxagent.study.tables import short_task
 
-_CELL, _ROW, _LETTER, _HEAD = 118, 52, 7.2, 76
-_LONGEST = 36
+_CELL, _ROW, _LETTER, _HEAD = 118, 52, 7.2, 64
+_LINE, _STEP = 13, 16
+_LONGEST, _WIDEST = 30, 15
 _CAPTION = "success, % (gain over the base), 95 % interval"
 _INK, _SOFT, _RULE = "#1c1f24", "#646b76", "#e3e5e9"
 _GAIN, _LOSS = "46,122,190", "214,106,38"
@@ -20,24 +22,31 @@ _GAIN, _LOSS = "46,122,190", "214,106,38"
 
 def transfer_picture(table: Scores, study: str) -> str:
     """Success behind every phase (rows) on every task (columns), percent, with its interval, tinted
-    by the gain over the base: blue is gain, orange loss. The name of the study is above it."""
+    by the gain over the base: blue is gain, orange loss. Long names take several lines.
+    The name of the study is above it."""
     matrix = metrics.transfer(table)
-    names = [each if len(each) <= _LONGEST else f"{each[:_LONGEST]}…" for each in matrix.phases]
-    label = int(_LETTER * max(map(len, names))) + 24
+    names = [lines_of(short_label(each), _LONGEST) for each in matrix.phases]
+    heads = [
+        lines_of(short_task(task, name), _WIDEST)
+        for task, name in zip(matrix.tasks, table.environments, strict=True)
+    ]
+    top = _HEAD + _LINE * max(map(len, heads))
+    label = int(_LETTER * max(len(line) for lines in names for line in lines)) + 24
     heading = int(_LETTER * max(len(_CAPTION), len(study))) + 16
     width = max(label + _CELL * len(matrix.tasks), heading)
-    height = _HEAD + _ROW * len(matrix.phases) + 8
     widest = max((abs(g.value) for row in matrix.gain for g in row if g.measured), default=0.0)
     parts = [_text(8, 20, study, "start", weight=600), _text(8, 36, _CAPTION, "start", soft=True)]
-    for column, (task, name) in enumerate(zip(matrix.tasks, table.environments, strict=True)):
+    for column, (name, lines) in enumerate(zip(table.environments, heads, strict=True)):
         middle = label + _CELL * (column + 0.5)
-        parts += [_text(middle, 56, name), _text(middle, 70, short_task(task, name), soft=True)]
-    for index, name in enumerate(names):
-        top = _HEAD + _ROW * index
-        parts.append(_text(8, top + 30, name, "start"))
-        cells = zip(matrix.score[index], matrix.gain[index], strict=True)
+        parts.append(_text(middle, 56, lines_of(name, _WIDEST)[0]))
+        parts += [_text(middle, 70 + _LINE * i, line, soft=True) for i, line in enumerate(lines)]
+    for lines, scores, gains in zip(names, matrix.score, matrix.gain, strict=True):
+        first = top + _ROW / 2 + 4 - _STEP / 2 * (len(lines) - 1)
+        parts += [_text(8, first + _STEP * i, line, "start") for i, line in enumerate(lines)]
+        cells = zip(scores, gains, strict=True)
         parts += [_cell(label + _CELL * i, top, *cell, widest) for i, cell in enumerate(cells)]
-    return _svg(parts, width, height, f"{study}: {_CAPTION}")
+        top += max(_ROW, _STEP * len(lines) + 8)
+    return _svg(parts, width, top + 8, f"{study}: {_CAPTION}")
 
 
 def _cell(left: float, top: float, score: Estimate, gain: Estimate, widest: float) -> str:

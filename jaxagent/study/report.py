@@ -15,6 +15,7 @@ from jaxagent.study import continual, metrics, page, table, tables
 from jaxagent.study.figures import PALETTE
 from jaxagent.study.files import read_json, write_text
 from jaxagent.study.grid import bounds, number
+from jaxagent.study.labels import short_label
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.picture import transfer_picture
 from jaxagent.study.scores import BASE, Scores, is_plain, stages
@@ -185,7 +186,7 @@ def _episode(
         key=lambda phase: (phase != BASE, all(own not in stage for stage in stages(final, phase)))
     )
     columns = [
-        f"<figure><figcaption>{escape(p)}</figcaption><pre>{escape(transcripts[p][task])}</pre></figure>"
+        f"<figure><figcaption>{escape(short_label(p))}</figcaption><pre>{escape(transcripts[p][task])}</pre></figure>"
         for p in told
     ]
     return page.details(task, f"<div class='side'>{''.join(columns)}</div>", opened)

@@ -51,7 +51,9 @@ def _findings(rows: Sequence[table.Row], final: Scores) -> str:
     if not told:
         return ""
     body = "".join(map(_finding, told))
-    head = "<tr><th></th><th>pattern reported</th><th>here</th><th>verdict</th></tr>"
+    heads = ("verdict", "pattern reported", "here")
+    head = "".join(f"<th class='text'>{each}</th>" for each in heads)
+    head = f"<tr><th></th>{head}</tr>"
     shown = f'<div class="scroll"><table class="findings"><thead>{head}</thead>{body}</table></div>'
     names = "; ".join(f"{each.letter}: {escape(each.pattern)}" for each in silent)
     note = "Patterns that Xi et al. 2026 (and for J arXiv 2601.18217) report, against this study. "
@@ -63,9 +65,9 @@ def _findings(rows: Sequence[table.Row], final: Scores) -> str:
 
 def _finding(found: Finding) -> str:
     return (
-        f"<tr><th>{found.letter}</th><td class='text'>{escape(found.pattern)}</td>"
-        f"<td class='text'><b>{found.shown}</b> {escape(found.measured)}</td>"
-        f"<td class='text'><b>{found.verdict}</b></td></tr>"
+        f"<tr><th>{found.letter}</th><td class='text verdict'><b>{found.verdict}</b></td>"
+        f"<td class='text'>{escape(found.pattern)}</td>"
+        f"<td class='text'><b>{found.shown}</b> {escape(found.measured)}</td></tr>"
     )
 
 
@@ -96,7 +98,7 @@ def _gains(final: Scores) -> str:
     if any(metrics.aggregate(final, phase).iqm.measured for phase in final.phases):
         note += (
             " IQM: interquartile mean of success over tasks and seeds. P: chance that a seed beats "
-            "a seed of the base on a task."
+            "a seed of the base on a task, percent. Neither has an interval."
         )
     return page.section(
         "Held-in and held-out", f"{tables.delta_grid(final).html()}<p class='note'>{note}</p>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from itertools import groupby
 
 from jaxagent.study import continual, curves, metrics
@@ -17,6 +16,7 @@ from jaxagent.study.grid import (
     small,
     table_of,
 )
+from jaxagent.study.labels import breakable
 from jaxagent.study.scores import (
     BASE,
     Scores,
@@ -225,7 +225,7 @@ def _tint(share: float) -> str:
 def _task_header(table: Scores) -> str:
     """Two header rows: environments, and the rest of each task's name."""
     groups = [(name, len(list(same))) for name, same in groupby(table.environments)]
-    top = "".join(f'<th colspan="{size}">{escape(name)}</th>' for name, size in groups)
+    top = "".join(f'<th colspan="{size}">{breakable(name)}</th>' for name, size in groups)
     pairs = zip(table.tasks, table.environments, strict=True)
-    names = "".join(f"<th>{escape(short_task(t, e)).replace('+', '<wbr>+')}</th>" for t, e in pairs)
+    names = "".join(f"<th>{breakable(short_task(t, e))}</th>" for t, e in pairs)
     return f'<tr><th rowspan="2">phase</th>{top}</tr><tr>{names}</tr>'
