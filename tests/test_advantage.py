@@ -43,6 +43,7 @@ def make_turns(seed: int = 0, turns: int = 12, action: int = 4) -> tuple[Turn, n
         reward=np.where(closing, 0, rng.normal(size=turns)).astype(np.float32),
         terminated=kind == "terminated",
         truncated=kind == "truncated",
+        out_of_context=zeros > 0,
         closing=closing,
         success=zeros > 0,
         invalid=zeros > 0,

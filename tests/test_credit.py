@@ -52,6 +52,7 @@ def make_turns(seed: int = 0) -> Turn:
         reward=np.where(acts, rng.integers(0, 3, (ROWS, TURNS)), 0).astype(np.float32),
         terminated=ended & ~by_truncation,
         truncated=by_truncation,
+        out_of_context=zeros > 0,
         closing=zeros > 0,
         success=zeros > 0,
         invalid=acts & (rng.random(acts.shape) < 0.3),

@@ -150,6 +150,7 @@ def watched(turns: list[dict]) -> dict[str, list[int]]:
             reward=zero,
             terminated=zero > 0,
             truncated=jnp.array([each.get("truncated", False)]),
+            out_of_context=zero > 0,
             closing=zero > 0,
             success=zero > 0,
             invalid=jnp.array([each.get("invalid", False)]),

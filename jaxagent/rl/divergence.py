@@ -78,6 +78,7 @@ def _trajectory(scripts: Script, task: Int[Array, ""]) -> Trajectory:
         reward=number.astype(jnp.float32),
         terminated=no,
         truncated=no,
+        out_of_context=no,
         closing=no,
         success=no,
         invalid=no,

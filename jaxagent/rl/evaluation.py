@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,13 @@ from jaxagent.rl.window import Window
 
 DEFAULT_WINDOW = Window(rows=256)
 
+CUT = 0.05
+"""Share of episodes that the context may cut without a word of it."""
+
+
+class ContextWarning(UserWarning):
+    """The context cut many of the episodes that were measured."""
+
 
 class Outcome(flax.struct.PyTreeNode):
     """How episodes went; leading axes [rows], or [instances, attempts] from `evaluate`.
@@ -35,6 +43,7 @@ class Outcome(flax.struct.PyTreeNode):
         words: int32[], words said.
         invalid: int32[], actions that could not be read or had no effect.
         failures: int32[modes], turns (or ends) of each failure mode (`jaxagent.rl.failures`).
+        truncated_by_context: bool[], the episode was cut by its context while turns were left.
     """
 
     success: Bool[Array, "..."]
@@ -43,6 +52,7 @@ class Outcome(flax.struct.PyTreeNode):
     words: Int[Array, "..."]
     invalid: Int[Array, "..."]
     failures: Int[Array, "... modes"]
+    truncated_by_context: Bool[Array, "..."]
 
 
 class Script(flax.struct.PyTreeNode):
@@ -98,7 +108,8 @@ def play_episodes(
     rows = deal_rows(rows, jnp.ones(window.rows, bool), pool, prefilled, window.group)
     words = _blank_words(player, window, recorded)
     watch = start_watch(player.suite, jax.tree.map(lambda x: x[rows.entry], pool.messages))
-    nothing = Outcome(zeros > 0, zeros.astype(jnp.float32), zeros, zeros, zeros, watch.counts)
+    no, none = zeros > 0, zeros.astype(jnp.float32)
+    nothing = Outcome(no, none, zeros, zeros, zeros, watch.counts, no)
     carry = (jnp.int32(0), rows, nothing, watch, words)
     _, _, outcome, watch, words = jax.lax.while_loop(going_on, turn, carry)
     outcome = outcome.replace(failures=watch.counts)
@@ -115,6 +126,7 @@ def _add(outcome: Outcome, turn: Turn) -> Outcome:
         words=outcome.words + turn.action_length,
         invalid=outcome.invalid + turn.invalid,
         failures=outcome.failures,
+        truncated_by_context=outcome.truncated_by_context | turn.out_of_context,
     )
 
 
@@ -159,6 +171,9 @@ def evaluate(
         first: number of the first instance; they go on from there.
         recorded: episodes of the first batch whose words are kept, at most its rows.
 
+    Warns:
+        ContextWarning: the context cut more than `CUT` of the episodes.
+
     Returns:
         NumPy arrays [instances, attempts], and [recorded] the words of as many episodes, that of
         the first attempt at the first instance before the others.
@@ -191,7 +206,21 @@ def evaluate(
         return every.reshape(instances, attempts, *every.shape[1:])
 
     scripts = jax.tree.map(lambda x: x[:recorded], batches[0][1])
-    return jax.tree.map(arrange, *(outcome for outcome, _ in batches)), scripts
+    outcome = jax.tree.map(arrange, *(outcome for outcome, _ in batches))
+    if told := context_warning(player.suite.names[task], outcome, window.context):
+        warnings.warn(told, ContextWarning, stacklevel=2)
+    return outcome, scripts
+
+
+def context_warning(task: str, outcome: Outcome, context: int) -> str:
+    """Say in a line that the context cut more than `CUT` of the episodes; empty if it did not."""
+    share = float(np.mean(outcome.truncated_by_context))
+    if share <= CUT:
+        return ""
+    return (
+        f"{task}: {share:.0%} of the episodes were cut by the context of {context} tokens while "
+        "turns were left, and count as not solved; a larger context leaves room for them"
+    )
 
 
 def compile_evaluation(

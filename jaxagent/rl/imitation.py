@@ -281,4 +281,7 @@ def imitation_step(
     state = ImitatorState(params, adam, key, state.update + 1, state.updates)
     tokens = across(packing.useful(window.context) * packing.used * window.context, devices)
     metrics = {"loss": summed[0], "accuracy": summed[1], "tokens": tokens, "progress": progress}
+    finished = across(jnp.sum(turns.terminated | turns.truncated), devices)
+    cut = across(jnp.sum(turns.out_of_context), devices)
+    metrics["truncated_by_context"] = cut / jnp.maximum(finished, 1)
     return state, metrics

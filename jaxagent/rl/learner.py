@@ -160,6 +160,7 @@ def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -
         "finished": jnp.sum(finished),
         "invalid": jnp.sum(turns.invalid),
         "success": jnp.sum(turns.success),
+        "truncated_by_context": jnp.sum(turns.out_of_context),
         "reward": jnp.sum(turns.reward),
         "task_finished": jnp.sum(per_task * finished[..., None], (0, 1)),
         "task_solved": jnp.sum(per_task * turns.success[..., None], (0, 1)),
@@ -168,7 +169,8 @@ def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -
     sums = across(sums, devices)
     episodes = jnp.maximum(sums["finished"], 1)
     shares = {"invalid": sums["invalid"] / jnp.maximum(sums["turns"], 1)}
-    shares |= {name: sums[name] / episodes for name in ("success", "reward")}
+    of_episodes = ("success", "reward", "truncated_by_context")
+    shares |= {name: sums[name] / episodes for name in of_episodes}
     return {**sums, **shares}
 
 

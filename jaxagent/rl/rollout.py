@@ -120,8 +120,10 @@ def play_turn(
     step = jax.vmap(player.suite.act)(rows.instance, spoken.tokens[:, window.think :])
     after = _after(rows, active, cache, spoken, step)
     ended = active & step.terminated
-    truncated = active & ~ended & _must_stop(player.suite, after, window, horizon)
-    turn = _record(rows, active, spoken, step, ended, truncated, anchor)
+    over = after.turn >= turn_limits(player.suite, after, horizon)
+    full = _is_full(player.suite, after, window)
+    truncated, cut = active & ~ended & (over | full), active & ~ended & ~over & full
+    turn = _record(rows, active, spoken, step, (ended, truncated, cut), anchor)
     return after.replace(closing=truncated), turn
 
 
@@ -202,14 +204,11 @@ def _after(rows: Rows, active: jax.Array, cache: Cache, spoken: Spoken, step: St
     )
 
 
-def _must_stop(
-    suite: Suite, rows: Rows, window: Window, horizon: jax.typing.ArrayLike
-) -> Bool[Array, " rows"]:
-    """Whether the turns are up, or another turn might not fit into the context."""
+def _is_full(suite: Suite, rows: Rows, window: Window) -> Bool[Array, " rows"]:
+    """Whether another turn might not fit into the context."""
     size = window.speech(suite)
     full = rows.cache.length + rows.message.length + size > window.context
-    over = rows.turn >= turn_limits(suite, rows, horizon)
-    return over | full | (rows.said + size > window.words)
+    return full | (rows.said + size > window.words)
 
 
 def _record(
@@ -217,10 +216,10 @@ def _record(
     active: jax.Array,
     spoken: Spoken,
     step: Step,
-    ended: jax.Array,
-    truncated: jax.Array,
+    ends: tuple[jax.Array, jax.Array, jax.Array],
     anchor: jax.Array,
 ) -> Turn:
+    ended, truncated, out_of_context = ends
     return Turn(
         task=rows.instance.task,
         fresh=rows.fresh,
@@ -233,6 +232,7 @@ def _record(
         reward=jnp.where(active, step.reward, 0.0),
         terminated=ended,
         truncated=truncated,
+        out_of_context=out_of_context,
         closing=rows.closing,
         success=ended & step.success,
         invalid=active & step.invalid,

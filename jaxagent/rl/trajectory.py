@@ -24,6 +24,7 @@ class Turn(flax.struct.PyTreeNode):
         reward: float32[], on the last word of the action.
         terminated: bool[], the episode reached its end with this turn.
         truncated: bool[], it was cut behind this turn, by the turn limit or the context.
+        out_of_context: bool[], it was cut by the context alone: turns were left.
         closing: bool[], no turn of the episode: the final message of a truncated one is read,
             for its value alone.
         success: bool[], the goal was reached with this turn.
@@ -44,6 +45,7 @@ class Turn(flax.struct.PyTreeNode):
     reward: Float[Array, ""]
     terminated: Bool[Array, ""]
     truncated: Bool[Array, ""]
+    out_of_context: Bool[Array, ""]
     closing: Bool[Array, ""]
     success: Bool[Array, ""]
     invalid: Bool[Array, ""]

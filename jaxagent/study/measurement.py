@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +15,14 @@ from rich.table import Table
 from jaxagent.envs import make_suite
 from jaxagent.models import Params
 from jaxagent.rl.devices import devices_for
-from jaxagent.rl.evaluation import Outcome, Script, compile_evaluation, evaluate
+from jaxagent.rl.evaluation import (
+    ContextWarning,
+    Outcome,
+    Script,
+    compile_evaluation,
+    context_warning,
+    evaluate,
+)
 from jaxagent.rl.failures import MODES
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
@@ -33,8 +41,8 @@ class Measurement:
 
     Attributes:
         task: name of the task.
-        metric: `success` (avg@k), `pass@k`, `return`, `turns`, `tokens`, `invalid`, or `failure:`
-            and a mode (`jaxagent.rl.failures`).
+        metric: `success` (avg@k), `pass@k`, `return`, `turns`, `tokens`, `invalid`,
+            `truncated_by_context`, or `failure:` and a mode (`jaxagent.rl.failures`).
         value: the mean over instances.
         low: lower end of the 95 % interval over instances.
         high: its upper end.
@@ -54,7 +62,8 @@ def measurements(task: str, outcome: Outcome) -> list[Measurement]:
 
     Instances are the unit of the intervals, since attempts at one instance are alike. `tokens`
     counts the words said per episode, `invalid` the share of a episode's actions that could not be
-    read or had no effect, and `failure:MODE` is the share of episodes with that mode at least once.
+    read or had no effect, `truncated_by_context` is the share of episodes that the context cut, and
+    `failure:MODE` that of episodes with that mode at least once.
     """
     attempts = outcome.success.shape[1]
     success = np.asarray(outcome.success, float)
@@ -64,6 +73,7 @@ def measurements(task: str, outcome: Outcome) -> list[Measurement]:
         "turns": cluster_mean(outcome.turns),
         "tokens": cluster_mean(outcome.words),
         "invalid": cluster_mean(outcome.invalid / np.maximum(outcome.turns, 1)),
+        "truncated_by_context": cluster_mean(np.asarray(outcome.truncated_by_context, float)),
     }
     failed = np.asarray(outcome.failures) > 0
     for number, mode in enumerate(MODES):
@@ -109,7 +119,12 @@ def measure(
     advance = progress.start(f"evaluating {policy}", total, "batches")
     options = {"seed": seed, "temperature": temperature, "devices": devices}
     played = play_tasks(player, params, instances, attempts, window, advance, **options)
-    return [each for name, (outcome, _) in played for each in measurements(name, outcome)]
+    found: list[Measurement] = []
+    for name, (outcome, _) in played:
+        found += measurements(name, outcome)
+        if told := context_warning(name, outcome, window.context):
+            progress.note(told)
+    return found
 
 
 def batches(instances: int, attempts: int, window: Window) -> int:
@@ -142,11 +157,11 @@ def play_tasks(
     """
     done = itertools.count(1)
     for number, name in enumerate(player.suite.names):
-        tell = partial(_tell, advance, done, name)
-        yield (
-            name,
-            evaluate(player, params, number, instances, attempts, window, report=tell, **options),
-        )
+        options["report"] = partial(_tell, advance, done, name)
+        with warnings.catch_warnings():  # those who measure say it in a line of their own
+            warnings.simplefilter("ignore", ContextWarning)
+            played = evaluate(player, params, number, instances, attempts, window, **options)
+        yield name, played
 
 
 def _tell(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 
 from jaxagent.models import Params
+from jaxagent.rl.evaluation import CUT, context_warning
 from jaxagent.study import report, table
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.config import variants_of
@@ -193,6 +194,8 @@ class Runner:
             transcripts[name] = transcript(by.suite, jax.tree.map(lambda x: x[0], scripts))
             attempts[name] = outcome.success.sum(axis=1).tolist()
             rows += task_rows(task, measurements(name, outcome), turns)
+            if told := context_warning(name, outcome, by.window.context):
+                self.progress.note(f"{work.title}: {told}")
             if name in trained:
                 rows.append(kl_row(task, by.moved(params, base, scripts, name), turns))
         return rows, transcripts, attempts
@@ -322,6 +325,8 @@ def _numbers(row: dict[str, Any]) -> dict[str, Any]:
 
 def _remark(metrics: Metrics) -> str:
     rate = f"{metrics['turn_rate']:,.0f} turns/s"
+    if metrics.get("truncated_by_context", 0.0) > CUT:
+        rate += f", {metrics['truncated_by_context']:.0%} cut by the context"
     if "success" in metrics:
         return f"{rate}, success {metrics['success']:.0%}"
     return f"{rate}, {metrics['accuracy']:.0%} of the experts' words"

@@ -21,7 +21,7 @@ from jaxagent.study.table import Row
 
 BASE = "base"
 
-_RATES = ("success", "invalid", "pass@", "failure:")
+_RATES = ("success", "invalid", "truncated_by_context", "pass@", "failure:")
 
 
 def is_rate(metric: str) -> bool:

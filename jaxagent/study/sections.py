@@ -212,6 +212,7 @@ def _other(rows: Sequence[table.Row]) -> str:
         "turns": "turns per episode",
         "tokens": "generated tokens per episode",
         "invalid": "invalid actions, %",
+        "truncated_by_context": "episodes cut by the context, %",
         "kl_base": "KL from the base on what was trained on last, nats per word",
     }
     parts = []
