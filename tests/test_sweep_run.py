@@ -32,21 +32,25 @@ SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
 
 
 def start(
-    sweep: Path, out: Path, *options: str, save: float = 0.2, devices: int = 2
+    sweep: Path,
+    out: Path,
+    *options: str,
+    save: float = 0.2,
+    devices: int = 2,
+    told: Path = Path(os.devnull),
 ) -> subprocess.Popen:
-    """A worker that saves often and takes others for dead soon."""
+    """A worker that saves often and takes others for dead soon; what it says goes to a file."""
     code = (
         "import sys; from jaxagent.study import training, sweep as runs; "
         f"training.SAVE_SECONDS = {save}; training.CHUNK_SECONDS = {save}; "
         "training.SAVE_SHARE = 1.0; runs.WAIT = 0.5; "
         "from jaxagent.sweep import shards; shards.BEAT = 0.5; shards.DEAD = 4.0; "
-        "from jaxagent.cli import main; main(sys.argv[1:])"
+        "from jaxagent.__main__ import main; main()"
     )
     command = [sys.executable, "-c", code, "sweep", "run", str(sweep), "--out", str(out), *options]
     known = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices)}
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=known
-    )
+    with told.open("w") as errors:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=known)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +111,24 @@ def test_workers_that_are_killed_lose_nothing_and_do_nothing_twice(undisturbed, 
     assert [worker.wait() for worker in workers] == [0] * len(workers)
     print(f"{kills} workers killed")
     assert kills >= 2 and results(out) == results(whole)
+
+
+@pytest.mark.parametrize("where", ["shards/*/checkpoints/*tmp*", "shards/*/checkpoints/*/rest"])
+def test_a_suspended_worker_that_lost_its_shard_ends_in_one_line(where, undisturbed, tmp_path):
+    """In the middle of a save, and between two."""
+    sweep, whole = undisturbed
+    out = tmp_path / "suspended"
+    worker = start(sweep, out, told=tmp_path / "told")
+    until = time.monotonic() + 120
+    while not list(out.glob(where)) and time.monotonic() < until:
+        time.sleep(0.005)
+    worker.send_signal(signal.SIGSTOP)
+    assert start(sweep, out).wait() == 0
+    worker.send_signal(signal.SIGCONT)
+    assert worker.wait(timeout=120) == 0
+    told = (tmp_path / "told").read_text()
+    assert "meanwhile" in told and "Error" not in told and "Traceback" not in told
+    assert results(out) == results(whole)
 
 
 def test_a_member_is_what_it_is_in_another_shard(undisturbed, tmp_path):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import json
 import math
 import os
+import re
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,12 @@ _OF_THE_DISK = frozenset(
         *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN),
     }
 )
+
+FRESH = 1.0
+"""Seconds for which a new file may be one whose writer does not hold it yet."""
+
+_LEFTOVER = re.compile(r"\..+\.(json|jsonl|csv|html|svg|tex|txt|md)\.[a-z0-9_]{8}")
+"""Names that `write_text` writes under before it replaces a file."""
 
 DEEPEST = 100
 """Levels of a JSON file at most."""
@@ -124,14 +134,42 @@ def write_text(path: Path | str, text: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            with contextlib.suppress(OSError):  # see `remove_leftovers`
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)  # a signal may have come behind the replacing
         raise
+
+
+def remove_leftovers(folder: Path, fresh: float = FRESH) -> None:
+    """Removes what writers that have died left half-written in a folder.
+
+    Those are the files of `write_text` that nobody holds any more. Where the file system has no
+    locks they stay.
+
+    Args:
+        folder: to be looked at, without the folders in it; there may be none.
+        fresh: seconds for which a file stays in any case; 0 for who locks all writers out.
+    """
+    for path in _listed(folder):
+        if _LEFTOVER.fullmatch(path.name):
+            with contextlib.suppress(OSError), path.open("rb+") as file:  # others may do the same
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - path.stat().st_mtime >= fresh:
+                    path.unlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What is in a folder; nothing if it has just been moved or removed."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def with_nan(content: Any) -> Any:

@@ -19,7 +19,7 @@ from jaxagent.rl.evaluation import CUT, context_warning
 from jaxagent.study import report, table
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.config import variants_of
-from jaxagent.study.files import read_json, write_json
+from jaxagent.study.files import read_json, remove_leftovers, write_json
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.lock import lock
 from jaxagent.study.measurement import measurements
@@ -101,6 +101,7 @@ class Runner:
             Stopped: the run was asked to stop; the same call goes on from there.
         """
         by_first(partial(claim_folder, self.folder, as_json(self.plan)), ValueError, OSError)
+        by_first(self._tidy, OSError)
         every = self.works()
         by_first(partial(self._write_index, every), ValueError, OSError)
         if jax.process_count() == 1:  # several have to run all programs in one order
@@ -116,6 +117,11 @@ class Runner:
         self._collect()
         by_first(partial(report.build, self.folder), ValueError, OSError)
         return self.folder / report.PAGE
+
+    def _tidy(self) -> None:
+        """Removes what earlier processes left half-written; phases are tidied by who locks them."""
+        for place in (self.folder, *self.folder.glob("tables/**/")):
+            remove_leftovers(place)
 
     def works(self) -> list[Work]:
         """All phases of all variants, each behind its parent."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from jaxagent.study.files import Unwritable
+from jaxagent.study.files import Unwritable, remove_leftovers
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.processes import by_first, exist, first_says, is_first
 from jaxagent.study.runner import Progress
@@ -18,6 +18,7 @@ from jaxagent.study.stop import Stopped
 from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values, kept_sweep
 from jaxagent.study.sweep_rounds import are_finished, known_shards, shard_folder
 from jaxagent.study.sweep_shard import RESULT, Held, Workshop, read_results, run_shard
+from jaxagent.study.watchdog import farewell
 from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
 
 WAIT = 5.0
@@ -133,11 +134,18 @@ def _attempt(shard: Shard, folder: Path, progress: Progress, workshop: Workshop)
                 progress.note(f"shard {lost}")
             except Stopped as stop:
                 raise Stopped(f"shard {shard.name} {stop}", stop.number) from None
+            except Exception:
+                if not held.is_lost():
+                    raise
+                progress.note(f"shard {shard.name}: taken over by another worker meanwhile")
     return True
 
 
 @contextlib.contextmanager
 def _claim(place: Path) -> Iterator[Held | None]:
     """Claims a shard's folder: see `claim`."""
-    with claim(place) if is_first() else contextlib.nullcontext() as held:
-        yield Held(held) if first_says(held is not None)[0] else None
+    with claim(place) if is_first() else contextlib.nullcontext() as mine:
+        if held := bool(first_says(mine is not None)[0]):
+            by_first(partial(remove_leftovers, place), OSError)
+        with farewell(mine.give_back) if mine else contextlib.nullcontext():
+            yield Held(mine) if held else None

@@ -56,6 +56,12 @@ class Claim:
         if owner != self.worker:
             raise Lost(f"{self.path.parent.name}: claimed by {owner or 'nobody'} meanwhile")
 
+    def give_back(self) -> None:
+        """Lets others claim the shard at once, unless one has already."""
+        with contextlib.suppress(OSError, Lost):
+            self.check()
+            self.path.unlink()
+
 
 @contextlib.contextmanager
 def claim(
@@ -87,9 +93,7 @@ def claim(
         stop.set()
         if thread.is_alive():
             thread.join()
-        with contextlib.suppress(OSError, Lost):
-            mine.check()
-            mine.path.unlink()
+        mine.give_back()
 
 
 def is_claimed(folder: Path) -> bool:
@@ -140,6 +144,10 @@ def _make(mine: Claim) -> bool:
 
 def _bury(path: Path, dead: float) -> None:
     """Moves a dead worker's claim away; of several workers that try, one succeeds."""
+    with contextlib.suppress(OSError):
+        for grave in path.parent.glob(f"{path.name}.*"):  # of a worker that died in here
+            if time.time() - grave.stat().st_ctime > dead:
+                grave.unlink()
     with contextlib.suppress(OSError):
         if time.time() - path.stat().st_mtime <= dead:
             return
