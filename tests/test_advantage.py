@@ -214,3 +214,22 @@ def test_normalise_is_per_group_and_ignores_what_has_no_weight():
         own = values[(group == g) & (weight > 0)]
         expected = (own - own.mean()) / (own.std() + 1e-6)
         np.testing.assert_allclose(result[(group == g) & (weight > 0)], expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 64, 1000])
+@pytest.mark.parametrize("value", [0.575, 1 / 3, -12.3, 0.0])
+def test_equal_advantages_are_none(count, value):
+    """Exactly 0 in the group that is equal, whatever is left out; the other keeps its own."""
+    rng = np.random.default_rng(count)
+    group = np.repeat([0, 1], count)
+    values = np.where(group == 0, np.float32(value), rng.normal(size=2 * count))
+    weight = np.ones(2 * count, np.float32)
+    values, weight = np.append(values, 77.0), np.append(weight, 0.0)
+    group = np.append(group, 0)
+    result = np.asarray(normalise(jnp.asarray(values, jnp.float32), weight, group, 2))
+    np.testing.assert_array_equal(result[:count], 0.0)
+    own = values[count:-1]
+    if count > 1:
+        np.testing.assert_allclose(
+            result[count:-1], (own - own.mean()) / (own.std() + 1e-6), atol=1e-4
+        )

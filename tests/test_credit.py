@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -279,7 +280,101 @@ def test_attempts_that_all_fail_teach_nothing_and_break_nothing(name):
     if name == "dapo":  # whatever the penalties
         np.testing.assert_array_equal(credit.weight, 0.0)
     else:
-        np.testing.assert_allclose(credit.advantage, 0.0, atol=1e-6)
+        np.testing.assert_array_equal(credit.advantage, 0.0)
+
+
+EQUAL = (0.575, 0.1, 1 / 3, -0.7, 12.3, 1e-4, 0.0)
+"""What all attempts get; most are no float32."""
+
+
+@pytest.mark.parametrize("group", [2, 3, 5, 6, 7, 8, 11, 12, 16])
+def test_equal_rewards_have_no_advantage(group):
+    """Exactly 0, however many attempts there are and whichever of them are whole."""
+    rng = np.random.default_rng(group)
+    wholes = [np.ones((group, 1), bool), rng.random((group, 1)) < 0.6, np.eye(group, 1) > 0]
+    for value, whole in itertools.product(EQUAL, wholes):
+        reward = np.where(whole, np.float32(value), 99.0).astype(np.float32)
+        for scaled, leave_one_out in itertools.product([False, True], repeat=2):
+            found = group_advantage(reward, whole, group, leave_one_out, scaled)
+            np.testing.assert_array_equal(found, 0.0)
+        assert not np.asarray(undecided(reward, whole, group)).any()
+        anchor, number = np.ones((group, 1), np.uint32), np.zeros((group, 1), np.int32)
+        for scaled in (False, True):
+            found = anchor_advantage(anchor, number, jnp.asarray(reward), whole, group, scaled)
+            np.testing.assert_array_equal(found, 0.0)
+
+
+@pytest.mark.parametrize("name", [n for n, (a, _) in ALGORITHMS.items() if not a.bootstraps])
+def test_equal_episodes_have_no_advantage_in_any_algorithm_that_compares(name):
+    """Seven rows play the same single turn and get the same, 0.575 each."""
+    count, (algorithm, hyper) = 7, ALGORITHMS[name]
+    if algorithm.group == 1 and algorithm.normalisation == "none":
+        pytest.skip("compares nothing")
+    algorithm = dataclasses.replace(algorithm, group=count if algorithm.group > 1 else 1)
+    turns = jax.tree.map(lambda x: jnp.repeat(x[:1, :1], count, 0), make_turns(0))
+    yes = jnp.ones((count, 1), bool)
+    turns = turns.replace(
+        fresh=yes,
+        terminated=yes,
+        truncated=~yes,
+        reward=jnp.full((count, 1), 0.575),
+        action_length=jnp.full((count, 1), 2),
+        anchor=jnp.ones((count, 1), jnp.uint32),
+    )
+    opening = Message(jnp.zeros((1, 1), jnp.int32), jnp.ones(1, jnp.int32))
+    trajectory = Trajectory(turns, opening, jnp.zeros(count))
+    credit = assign_credit(algorithm, hyper, SUITE, trajectory, LONGEST)
+    np.testing.assert_array_equal(credit.advantage, 0.0)
+
+
+def test_rewards_that_differ_only_by_the_order_of_a_sum_are_equal():
+    one, other = np.float32(0.1) + np.float32(0.2) + np.float32(0.7), np.float32(0.7)
+    other = other + np.float32(0.2) + np.float32(0.1)
+    reward = jnp.array([[one], [other], [np.nextafter(one, np.float32(2))]], jnp.float32)
+    whole = jnp.ones((3, 1), bool)
+    np.testing.assert_array_equal(group_advantage(reward, whole, 3, scaled=True), 0.0)
+    assert not np.asarray(undecided(reward, whole, 3)).any()
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 100.0])
+@pytest.mark.parametrize("difference", [1.0, 0.0028, 1e-4, 1e-5])
+def test_attempts_differ_however_little(scale, difference):
+    """One of eight takes a step less of a long walk: its reward is 0.0028 higher."""
+    reward = np.full((8, 1), 0.5, np.float32)
+    reward[3] += difference
+    reward = (reward * scale).astype(np.float32)
+    whole = np.ones((8, 1), bool)
+    assert np.asarray(undecided(reward, whole, 8)).all()
+    assert float(group_advantage(reward, whole, 8)[3, 0]) > 0
+    whole[3] = False
+    assert not np.asarray(undecided(reward, whole, 8)).any()
+
+
+@pytest.mark.parametrize("horizon", [1.0, 0.5, 1 / 3, 0.01])
+def test_long_episodes_are_those_of_the_horizon_in_force(horizon):
+    """The penalty rises over the last share of the turns given, and is full at the last."""
+    suite = make_suite(["maze/easy"])
+    full = int(suite.turn_limits[0])
+    limit = max(round(full * horizon), 1)
+    turns = jax.tree.map(lambda x: jnp.repeat(x[:1, :1], full, 1), make_turns(0))
+    ends = jnp.arange(full)[None] == limit - 1
+    zeros = jnp.zeros((1, full))
+    turns = turns.replace(
+        fresh=(jnp.arange(full)[None] % limit) == 0,
+        truncated=(jnp.arange(full)[None] % limit) == limit - 1,
+        terminated=zeros > 0,
+        reward=zeros,
+        invalid=zeros > 0,
+        action_length=jnp.ones((1, full), jnp.int32),
+    )
+    hyper = Hyper(overlong=2.0, overlong_share=0.25)
+    rewards = word_rewards(turns, episodes_of(turns), suite, hyper, 0.0, horizon)
+    np.testing.assert_allclose(np.asarray(rewards)[ends, 0], -2.0, rtol=1e-6)
+    episodes = dataclasses.replace(episodes_of(turns), turn=jnp.full((1, full), max(limit - 1, 1)))
+    buffer = max(limit * 0.25, 1.0)
+    expected = -2.0 * np.clip((max(limit - 1, 1) - (limit - buffer)) / buffer, 0, 1)
+    rewards = word_rewards(turns, episodes, suite, hyper, 0.0, horizon)
+    np.testing.assert_allclose(np.asarray(rewards)[ends, 0], expected, atol=1e-5)
 
 
 def test_rows_in_which_no_episode_ends_have_no_weight_without_a_critic():

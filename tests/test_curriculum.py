@@ -82,6 +82,17 @@ def test_tasks_without_a_score_count_as_the_most_promising():
     np.testing.assert_allclose(nothing, 0.25, atol=1e-5)
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_tasks_without_weight_have_no_say(rule):
+    """However much they promise, and however cold the rule is."""
+    standing = standing_of([0.5, 1.0, 1.0, 1.0], [0, 1, 1, 1], [9, 0, 0, 0])
+    plan = mixture(SUITE, {READ: 3.0, DELAYED: 1.0})
+    plan = plan.replace(rule=np.int32(RULES.index(rule)), rank=np.zeros(4, np.int32))
+    plan = plan.replace(temperature=np.float32(0.01))
+    weights = weights_by(plan, HALF, standing)
+    np.testing.assert_allclose(weights, [0, 0.75, 0.25, 0], atol=1e-6)
+
+
 def test_running_means_start_at_the_first_value_and_skip_what_was_not_played():
     finished, solved = jnp.array([10.0, 4.0, 0.0, 0.0]), jnp.array([5.0, 4.0, 0.0, 0.0])
     first = record(no_standing(4), EVEN, finished, solved, jnp.ones(4))

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.rl.devices import across, longest
+from jaxagent.rl.equal import all_equal
 from jaxagent.rl.trajectory import Turn
 
 Grid = Float[Array, "turns action"]
@@ -157,9 +159,10 @@ def normalise(
     weight: Float[Array, "..."],
     group: Int[Array, "..."],
     groups: int,
-    across: Callable[[Array], Array] = lambda total: total,
+    devices: int = 1,
 ) -> Float[Array, "..."]:
-    """Advantages with weighted mean 0 and standard deviation 1 inside each group.
+    """Advantages with weighted mean 0 and standard deviation 1 inside each group, or all 0 where
+    they are equal.
 
     In a mixture the groups are the environments, so that none drowns the others' gradient.
 
@@ -168,15 +171,20 @@ def normalise(
         weight: 0 for words that do not count.
         group: number of the word's group.
         groups: how many groups there are.
-        across: sums over the devices that share the batch.
+        devices: that share the batch.
     """
     member = jax.nn.one_hot(group, groups) * weight[..., None]
+    axes = tuple(range(advantage.ndim))
 
     def total(values: Array) -> Array:
-        return across((member * values[..., None]).sum(tuple(range(values.ndim))))
+        return across((member * values[..., None]).sum(axes), devices)
+
+    def largest(values: Array) -> Array:
+        return longest(jnp.where(member > 0, values[..., None], -jnp.inf).max(axes), devices)
 
     count = jnp.maximum(total(jnp.ones_like(advantage)), 1.0)
-    centred = advantage - (total(advantage) / count)[group]
+    equal = all_equal(-largest(-advantage), largest(advantage))
+    centred = jnp.where(equal[group], 0.0, advantage - (total(advantage) / count)[group])
     deviation = jnp.sqrt(total(jnp.square(centred)) / count)
     return centred / (deviation[group] + 1e-6)
 

@@ -126,8 +126,8 @@ class Hyper(flax.struct.PyTreeNode):
 
     Attributes:
         learning_rate: of Adam, the peak of its schedule.
-        warmup: share of the training over which it rises from 0.
-        final_rate: share of it that is left at the end; it falls linearly.
+        warmup: share of the training over which it rises; the first update takes a step too.
+        final_rate: share of it that is left at the end, and beyond; it falls linearly.
         gamma: discount per turn.
         lam: λ of the advantage estimation, per turn.
         anchor: weight of the comparison by state, beside that of whole episodes (GiGPO's ω).
@@ -156,10 +156,23 @@ class Hyper(flax.struct.PyTreeNode):
     max_gradient: Scalar = 0.5
     weights: Weights = field(default_factory=Weights)
 
-    def rate_at(self, progress: jax.Array) -> jax.Array:
-        """Learning rate at a share of the training."""
-        rise = jax.numpy.minimum(progress / jax.numpy.maximum(self.warmup, 1e-9), 1.0)
-        return self.learning_rate * rise * (1.0 - (1.0 - self.final_rate) * progress)
+    def rate_at(
+        self, progress: jax.typing.ArrayLike, share: jax.typing.ArrayLike = 0.0
+    ) -> jax.Array:
+        """Return the learning rate of an update.
+
+        Of n updates after a warmup over w of them, update i has the rate
+        `min((i + 1) / w, 1) (1 − (1 − final_rate) i / n)` times the peak.
+
+        Args:
+            progress: share of the training that is done before the update, i / n. Above 1 the
+                rate is that at 1.
+            share: of the training that the update is, 1 / n.
+        """
+        done = jax.numpy.clip(progress, 0.0, 1.0)
+        warm = done + share >= self.warmup
+        rise = jax.numpy.where(warm, 1.0, (done + share) / jax.numpy.maximum(self.warmup, 1e-9))
+        return self.learning_rate * rise * (1.0 - (1.0 - self.final_rate) * done)
 
 
 def _check(name: str, value: str, options: Iterable[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -15,7 +13,7 @@ from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.devices import across
 from jaxagent.rl.episodes import Episodes, episodes_of
 from jaxagent.rl.group import anchor_advantage, group_advantage, undecided
-from jaxagent.rl.trajectory import Trajectory, Turn
+from jaxagent.rl.trajectory import Trajectory, Turn, turn_limits
 
 Grid = Float[Array, "rows turns action"]
 
@@ -45,6 +43,7 @@ def assign_credit(
     longest: int,
     kl: Grid | float = 0.0,
     devices: int = 1,
+    horizon: jax.typing.ArrayLike = 1.0,
 ) -> Credit:
     """Advantages, value targets and weights of all words of a rollout.
 
@@ -56,9 +55,10 @@ def assign_credit(
         longest: words that an episode says at most.
         kl: divergence from the reference policy at every word, to be taken off the rewards.
         devices: that share the batch.
+        horizon: share of the turn limits that was given.
     """
     turns, episodes = trajectory.turns, episodes_of(trajectory.turns)
-    reward = word_rewards(turns, episodes, suite, hyper, kl)
+    reward = word_rewards(turns, episodes, suite, hyper, kl, horizon)
     counts = turns.action_length > 0
     if not algorithm.bootstraps:
         counts &= episodes.per_turn(episodes.whole)
@@ -74,14 +74,20 @@ def assign_credit(
 
 
 def word_rewards(
-    turns: Turn, episodes: Episodes, suite: Suite, hyper: Hyper, kl: Grid | float = 0.0
+    turns: Turn,
+    episodes: Episodes,
+    suite: Suite,
+    hyper: Hyper,
+    kl: Grid | float = 0.0,
+    horizon: jax.typing.ArrayLike = 1.0,
 ) -> Grid:
     """The reward of every word: the action's on its last, less what penalties take off.
 
     The penalty of long episodes is DAPO's for overlong answers (arXiv 2503.14476, eq. 13), with
-    turns for tokens: it rises over the last `overlong_share` of the turn limit from 0 to 1.
+    turns for tokens: it rises over the last `overlong_share` of the turn limit from 0 to 1. The
+    limit is the one in force, a share `horizon` of the task's.
     """
-    limit = jnp.asarray(suite.turn_limits)[turns.task]
+    limit = turn_limits(suite, turns.task, horizon)
     buffer = jnp.maximum(limit * hyper.overlong_share, 1.0)
     excess = jnp.clip((episodes.turn - (limit - buffer)) / buffer, 0.0, 1.0)
     ended = turns.terminated | turns.truncated
@@ -163,4 +169,4 @@ def _normalised(
     owner = jnp.asarray(suite.owner)[turns.task] if count > 1 else jnp.zeros_like(turns.task)
     owner = jnp.broadcast_to(owner[..., None], said.shape)
     weight = said.astype(jnp.float32)
-    return normalise(advantage, weight, owner, count, partial(across, devices=devices))
+    return normalise(advantage, weight, owner, count, devices)

@@ -1,13 +1,15 @@
 """Curricula: weights over the tasks of a suite as a function of training progress and success.
 
 A curriculum is data of one shape, so that changing it never recompiles and several can be mapped
-over. Weights are interpolated between knots; a jump is two knots at nearly the same place. A rule
+over. Weights are interpolated between knots; a jump is two knots at the same place. A rule
 may then shift them towards tasks that promise more (`jaxagent.rl.standing`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.struct
 import jax.numpy as jnp
@@ -25,7 +27,11 @@ stages that open when the one before is solved."""
 KNOTS = 16
 """Knots of every curriculum; unused ones repeat the last."""
 
-_JUMP = 1e-6
+_LARGEST = 80.0
+"""Logarithm that a weight has at most: that of float32's largest number is 88."""
+
+_EARLY = 1e-6
+"""How much before its place a stage begins, so that rounding of progress does not delay it."""
 
 
 class Curriculum(flax.struct.PyTreeNode):
@@ -67,7 +73,7 @@ class Curriculum(flax.struct.PyTreeNode):
     def horizon_at(self, progress: Float[Array, ""]) -> Float[Array, ""]:
         """Share of the turn limits at `progress` (ScalingInter-RL, arXiv 2509.08755)."""
         reached = jnp.sum(jnp.asarray(self.stage) <= progress)
-        return jnp.asarray(self.horizon)[reached - 1]
+        return jnp.asarray(self.horizon)[jnp.maximum(reached - 1, 0)]
 
 
 def mixture(suite: Suite, weights: Mapping[str, float] | Sequence[str]) -> Curriculum:
@@ -87,12 +93,18 @@ def single(suite: Suite, task: str) -> Curriculum:
 def tempered(weights: Mapping[str, float], temperature: float) -> dict[str, float]:
     """Weights `n^(1/T)`: between those given, at T = 1, and equal ones, as T grows.
 
+    Where that is too large for a number, they are divided by the largest. A weight of 0 stays 0.
+
     Raises:
-        ValueError: the temperature is not positive.
+        ValueError: the temperature is not positive, or a weight is negative or not finite.
     """
     if not temperature > 0:
         raise ValueError(f"temperature={temperature}: expected more than 0")
-    return {name: weight ** (1.0 / temperature) for name, weight in weights.items()}
+    if not all(0 <= weight < math.inf for weight in weights.values()):
+        raise ValueError(f"weights={dict(weights)}: expected finite numbers of at least 0")
+    power, largest = 1.0 / temperature, max(weights.values(), default=0.0)
+    unit = largest if power * math.log(max(largest, 1.0)) > _LARGEST else 1.0
+    return {name: (n / unit) ** power if n else 0.0 for name, n in weights.items()}
 
 
 def sequence(
@@ -102,18 +114,24 @@ def sequence(
 
     Args:
         suite: the tasks.
-        stages: the mixtures.
+        stages: the mixtures. Of n in U updates, stage k begins with update ⌈k U / n⌉, counted
+            from 0; so each has U / n updates where n divides U.
         rehearsal: share of every stage but the first that goes to the stages before it.
+
+    Raises:
+        ValueError: there is no stage, or a mixture is none (see `mixture`).
     """
     _check_share("rehearsal", rehearsal)
-    knots, before = [], []
+    _check_stages(stages)
+    starts = [*_starts(len(stages)), 1.0]
+    knots: list[tuple[float, np.ndarray]] = []
+    before: list[np.ndarray] = []
     for i, stage in enumerate(stages):
         row = _row(suite, stage)
         earlier = np.mean(before, axis=0) if before else row
         before.append(row)
         row = (1.0 - rehearsal) * row + rehearsal * earlier
-        knots += [(i / len(stages) + (_JUMP if i else 0.0), row)]
-        knots += [((i + 1) / len(stages), row)]
+        knots += [(starts[i], row), (starts[i + 1], row)]
     return _through(knots)
 
 
@@ -140,8 +158,8 @@ def with_horizon(curriculum: Curriculum, shares: Sequence[float]) -> Curriculum:
     """
     if not 1 <= len(shares) <= KNOTS or not all(0.0 < share <= 1.0 for share in shares):
         raise ValueError(f"shares={tuple(shares)}: expected up to {KNOTS} numbers in (0, 1]")
-    stage, horizon = np.full(KNOTS, 2.0, np.float32), np.ones(KNOTS, np.float32)
-    stage[: len(shares)] = np.arange(len(shares)) / len(shares)
+    stage, horizon = np.full(KNOTS, np.inf, np.float32), np.ones(KNOTS, np.float32)
+    stage[: len(shares)] = _starts(len(shares))
     horizon[: len(shares)] = shares
     return curriculum.replace(stage=stage, horizon=horizon)
 
@@ -188,10 +206,11 @@ def gated(
         rehearsal: share of the stages before the current one.
 
     Raises:
-        ValueError: a task is in two stages, or a value is out of range.
+        ValueError: there is no stage, a task is in two, or a value is out of range.
     """
     _check_share("threshold", threshold)
     _check_share("rehearsal", rehearsal)
+    _check_stages(stages)
     rows = np.stack([_row(suite, stage) for stage in stages])
     twice = [name for name, uses in zip(suite.names, (rows > 0).sum(0), strict=True) if uses > 1]
     if twice:
@@ -221,15 +240,26 @@ def _check_share(name: str, value: float) -> None:
         raise ValueError(f"{name}={value}: expected a share between 0 and 1")
 
 
+def _check_stages(stages: Sequence[Any]) -> None:
+    if not len(stages):
+        raise ValueError("stages=[]: expected at least one mixture")
+
+
+def _starts(stages: int) -> np.ndarray:
+    """Where each of so many equal stages begins."""
+    return np.maximum(np.arange(stages) / stages - _EARLY, 0.0)
+
+
 def _row(suite: Suite, weights: Mapping[str, float] | Sequence[str]) -> np.ndarray:
     given = dict(weights) if isinstance(weights, Mapping) else dict.fromkeys(weights, 1.0)
     unknown = sorted(set(given) - set(suite.names))
     if unknown:
         raise ValueError(f"curriculum: {unknown} are not tasks of the suite {list(suite.names)}")
-    row = np.array([given.get(name, 0.0) for name in suite.names], np.float32)
-    if (row < 0).any() or row.sum() <= 0:
-        raise ValueError(f"curriculum: weights {given} must be at least 0, and not all 0")
-    return row / row.sum()
+    row = np.array([given.get(name, 0.0) for name in suite.names], np.float64)
+    if not np.isfinite(row).all() or (row < 0).any() or not row.any():
+        raise ValueError(f"curriculum: weights {given} must be finite, at least 0, and not all 0")
+    row /= row.max()
+    return (row / row.sum()).astype(np.float32)
 
 
 def _through(knots: Sequence[tuple[float, np.ndarray]]) -> Curriculum:
@@ -237,7 +267,7 @@ def _through(knots: Sequence[tuple[float, np.ndarray]]) -> Curriculum:
         raise ValueError(f"curriculum: {len(knots)} knots, expected at most {KNOTS}")
     padded = [*knots, *[knots[-1]] * (KNOTS - len(knots))]
     progress, weights = (np.asarray(each, np.float32) for each in zip(*padded, strict=True))
-    stage = np.full(KNOTS, 2.0, np.float32)
+    stage = np.full(KNOTS, np.inf, np.float32)
     stage[0] = 0.0
     none = np.asarray(0, np.float32)
     return Curriculum(

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from jaxagent.rl.equal import all_equal
+
 EPSILON = 1e-6
 
 
@@ -23,7 +25,8 @@ def group_advantage(
     leave_one_out: bool = False,
     scaled: bool = False,
 ) -> Float[Array, "rows episodes"]:
-    """Rewards of episodes less the mean of their group; 0 where there is nobody to compare with.
+    """Rewards of episodes less the mean of their group; 0 where there is nobody to compare with,
+    or all got the same.
 
     Args:
         reward: sums over the episodes.
@@ -45,10 +48,11 @@ def group_advantage(
 def undecided(
     reward: Float[Array, "rows episodes"], whole: Bool[Array, "rows episodes"], group: int
 ) -> Bool[Array, "rows episodes"]:
-    """Whether the attempts of the episode's group differ in reward (DAPO, arXiv 2503.14476)."""
-    count, centred = _compare(_by_group(reward, group), _by_group(whole, group))
-    differ = jnp.broadcast_to(_variance(centred, count) > EPSILON, centred.shape)
-    return differ.reshape(reward.shape)
+    """Return whether the attempts of the episode's group differ in reward (DAPO, arXiv 2503.14476),
+    be it ever so little: their range decides, as in TRL."""
+    values, whole = _by_group(reward, group), _by_group(whole, group)
+    low, high = _range(values, whole)
+    return jnp.broadcast_to(~all_equal(low, high), values.shape).reshape(reward.shape)
 
 
 def anchor_advantage(
@@ -62,7 +66,7 @@ def anchor_advantage(
     """Returns from a turn on, less their mean over all turns in the same state of one instance.
 
     The step-level part of GiGPO (Feng et al. 2025, arXiv 2505.10978, eq. 7). A state that only one
-    turn of the group has been in says nothing: 0.
+    turn of the group has been in says nothing: 0. So does one with the same return each time.
 
     Args:
         anchor: hash of the state that each turn begins in.
@@ -97,7 +101,10 @@ def _compare_states(
         return jax.ops.segment_sum(values, state, size + 1)[state]
 
     count = jnp.maximum(total(present.astype(jnp.float32)), 1.0)
-    centred = jnp.where(present & (count > 1.0), values - total(values) / count, 0.0)
+    low = jax.ops.segment_min(jnp.where(present, values, jnp.inf), state, size + 1)[state]
+    high = jax.ops.segment_max(jnp.where(present, values, -jnp.inf), state, size + 1)[state]
+    counts = present & ~all_equal(low, high)
+    centred = jnp.where(counts, values - total(values) / count, 0.0)
     if scaled:
         variance = total(jnp.square(centred)) / jnp.maximum(count - 1.0, 1.0)
         centred /= jnp.sqrt(variance) + EPSILON
@@ -112,7 +119,14 @@ def _compare(reward: Array, whole: Array) -> tuple[Array, Array]:
     """Attempts of every group, and the rewards less their mean; axis 1 is that of the attempts."""
     count = jnp.sum(whole, axis=1, keepdims=True).astype(jnp.float32)
     mean = jnp.sum(jnp.where(whole, reward, 0.0), axis=1, keepdims=True) / jnp.maximum(count, 1.0)
-    return count, jnp.where(whole & (count > 1.0), reward - mean, 0.0)
+    differ = ~all_equal(*_range(reward, whole))
+    return count, jnp.where(whole & differ, reward - mean, 0.0)
+
+
+def _range(reward: Array, whole: Array) -> tuple[Array, Array]:
+    """Least and largest reward of every group."""
+    low = jnp.min(jnp.where(whole, reward, jnp.inf), axis=1, keepdims=True)
+    return low, jnp.max(jnp.where(whole, reward, -jnp.inf), axis=1, keepdims=True)
 
 
 def _variance(centred: Array, count: Array) -> Array:

@@ -29,7 +29,7 @@ from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import rollout
-from jaxagent.rl.updates import Metrics, repeat
+from jaxagent.rl.updates import Metrics, progress_of, repeat
 from jaxagent.rl.window import Window
 from jaxagent.text import END, NONE
 
@@ -51,7 +51,7 @@ class Expert:
     slips: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.noise < 0 or self.slips < 0 or self.noise + self.slips > 1:
+        if not (self.noise >= 0 and self.slips >= 0 and self.noise + self.slips <= 1):
             raise ValueError(
                 f"noise={self.noise}, slips={self.slips}: expected probabilities of sum at most 1"
             )
@@ -216,6 +216,12 @@ class Imitator:
         return ImitatorState(self.layout.of_params, self.layout.of_optimiser, *rest)  # type: ignore
 
     def __post_init__(self) -> None:
+        Expert(self.actor.suite, self.noise, self.slips)  # checks the probabilities
+        if self.clean and self.noise + self.slips >= 1:
+            raise ValueError(
+                f"noise={self.noise}, slips={self.slips}: expected a sum below 1 with clean=True, "
+                "or no word of the experts' is left to learn"
+            )
         self.window.check(self.actor.suite)
         check_devices(self.devices, self.window.rows, self.minibatch)
 
@@ -251,13 +257,15 @@ def imitation_step(
     key, *keys = jax.random.split(state.key, 4)
     pool_key, play_key, order_key = own_keys(keys, devices)
     suite, window = imitator.actor.suite, imitator.window.shared(devices)
-    progress = state.update / state.updates
+    progress = progress_of(state.update, state.updates)
+    rate = hyper.rate_at(progress, 1.0 / state.updates)
     pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)
-    trajectory = rollout(Expert(suite, imitator.noise, imitator.slips), {}, pool, play_key, window)
+    expert, horizon = Expert(suite, imitator.noise, imitator.slips), curriculum.horizon_at(progress)
+    trajectory = rollout(expert, {}, pool, play_key, window, horizon)
     packing = pack(trajectory, window.context, window.words)
     turns = trajectory.turns
     wanted = turns.spoken & (turns.expert[..., None] | (not imitator.clean))
-    total = across(jnp.sum(wanted).astype(jnp.float32), devices)
+    total = jnp.maximum(across(jnp.sum(wanted).astype(jnp.float32), devices), 1.0)
 
     def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Array]:
         logits, _ = word_outputs(imitator.actor, layout.whole(params), batch, turns.task)
@@ -271,7 +279,7 @@ def imitation_step(
         params, adam, summed = carry
         results = jax.value_and_grad(loss, has_aux=True)(params, batch, count)
         (value, correct), gradient = across(results[0], devices), layout.summed(results[1])
-        rate, norm = hyper.rate_at(progress), layout.norm(gradient)
+        norm = layout.norm(gradient)
         params, adam = descend(gradient, norm, adam, params, rate, hyper.max_gradient)
         return params, adam, summed + jnp.stack([value / count, correct])
 

@@ -50,7 +50,9 @@ def _squares(
     pool_key, play_key, order_key = jax.random.split(key, 3)
     weights = curriculum.weights_at(jnp.float32(1))
     pool = draw_pool(pool_key, actor.suite, weights, learner.instances)
-    packing = pack(rollout(actor, params, pool, play_key, window), window.context, window.words)
+    horizon = curriculum.horizon_at(jnp.float32(1))
+    trajectory = rollout(actor, params, pool, play_key, window, horizon)
+    packing = pack(trajectory, window.context, window.words)
     turns = packing.trajectory.turns
     episodes = jnp.maximum(jnp.sum(turns.fresh), 1)
 

@@ -44,7 +44,7 @@ def improve(
     """
     algorithm, devices, layout = learner.algorithm, learner.devices, learner.layout
     total = jnp.maximum(across(jnp.sum(credit.weight), devices), 1e-9)
-    rate = hyper.rate_at(state.progress)
+    rate = hyper.rate_at(state.progress, 1.0 / state.updates)
     choice = (algorithm.ratio, algorithm.objective, not algorithm.pays_kl)
 
     def loss(params: Params, batch: PackedRow, count: Array) -> tuple[Array, Metrics]:

@@ -124,7 +124,7 @@ def train_step(
     params = learner.layout.whole(state.params)
     trajectory = rollout(actor, params, pool, play_key, window, horizon)
     packing = pack(trajectory, window.context, window.words)
-    state, credit, parts = _learn(learner, state, hyper, packing, order_key)
+    state, credit, parts = _learn(learner, state, hyper, packing, order_key, horizon)
     metrics = {**parts, **trajectory_metrics(actor, trajectory, learner.devices)}
     useful = packing.useful(window.context) / learner.devices
     metrics["useful_tokens"] = across(useful, learner.devices)
@@ -175,7 +175,12 @@ def trajectory_metrics(actor: Actor, trajectory: Trajectory, devices: int = 1) -
 
 
 def _learn(
-    learner: LearnerParts, state: LearnerState, hyper: Hyper, packing: Packing, key: jax.Array
+    learner: LearnerParts,
+    state: LearnerState,
+    hyper: Hyper,
+    packing: Packing,
+    key: jax.Array,
+    horizon: jax.Array,
 ) -> tuple[LearnerState, Credit, Metrics]:
     """Credit for what was played, and the gradient steps that it leads to."""
     algorithm, devices, distance = learner.algorithm, learner.devices, 0.0
@@ -183,6 +188,6 @@ def _learn(
         distance = divergence_of_rollout(learner, state, packing)
     suite, longest = learner.actor.suite, learner.window.words
     played = packing.trajectory
-    credit = assign_credit(algorithm, hyper, suite, played, longest, distance, devices)
+    credit = assign_credit(algorithm, hyper, suite, played, longest, distance, devices, horizon)
     state, parts = improve(learner, state, hyper, packing, credit, key)
     return state, credit, parts

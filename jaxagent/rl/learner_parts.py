@@ -18,6 +18,7 @@ from jaxagent.rl.devices import check_devices
 from jaxagent.rl.layout import Layout, layout_of
 from jaxagent.rl.replay import Replay
 from jaxagent.rl.standing import Standing
+from jaxagent.rl.updates import progress_of
 from jaxagent.rl.window import Window
 
 
@@ -48,8 +49,8 @@ class LearnerState(flax.struct.PyTreeNode):
 
     @property
     def progress(self) -> Float[Array, ""]:
-        """Share of the training that is done."""
-        return self.update / self.updates
+        """Share of the training that is done, at most 1."""
+        return progress_of(self.update, self.updates)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from jaxagent.envs.pool import Pool, deal, deal_groups
 from jaxagent.envs.suite import Instance, Message, Step, Suite
 from jaxagent.models import Cache, Params
 from jaxagent.rl.player import Player, Spoken
-from jaxagent.rl.trajectory import Trajectory, Turn
+from jaxagent.rl.trajectory import Trajectory, Turn, turn_limits
 from jaxagent.rl.window import Window
 from jaxagent.text import ACT
 
@@ -120,7 +120,7 @@ def play_turn(
     step = jax.vmap(player.suite.act)(rows.instance, spoken.tokens[:, window.think :])
     after = _after(rows, active, cache, spoken, step)
     ended = active & step.terminated
-    over = after.turn >= turn_limits(player.suite, after, horizon)
+    over = after.turn >= turn_limits(player.suite, after.instance.task, horizon)
     full = _is_full(player.suite, after, window)
     truncated, cut = active & ~ended & (over | full), active & ~ended & ~over & full
     turn = _record(rows, active, spoken, step, (ended, truncated, cut), anchor)
@@ -148,7 +148,7 @@ def rollout(
         (rows, done), (key, left) = carry, now
         rows = deal_rows(rows, done, pool, prefilled, window.group)
         if window.whole:
-            rows = _rest(rows, turn_limits(player.suite, rows, horizon) > left)
+            rows = _rest(rows, turn_limits(player.suite, rows.instance.task, horizon) > left)
         else:  # behind the last turn is one more, in which every row only reads
             rows = rows.replace(closing=rows.closing | (left == 0))
         rows, record = play_turn(player, params, rows, key, window, horizon)
@@ -166,12 +166,6 @@ def rollout(
         return Trajectory(turns, pool.messages, jnp.zeros(window.rows))
     played = jax.tree.map(lambda x: x[:, :-1], turns)
     return Trajectory(played, pool.messages, turns.value[:, -1, 0])
-
-
-def turn_limits(suite: Suite, rows: Rows, horizon: jax.typing.ArrayLike) -> Float[Array, " rows"]:
-    """Turns that the episodes under way are given in all."""
-    limits = jnp.asarray(suite.turn_limits)[rows.instance.task]
-    return jnp.maximum(jnp.round(limits * horizon), 1)
 
 
 def message_tokens(suite: Suite) -> int:

@@ -81,9 +81,12 @@ def weights_by(
 ) -> Float[Array, " tasks"]:
     """Weights over the tasks, summing to 1: those at `progress`, shifted by the rule."""
     base = curriculum.weights_at(progress)
+    # Of the tasks that have a weight alone: beside a task that promises more, but is not played,
+    # all others might come to nothing.
     logits = _scores(curriculum, standing) / curriculum.temperature
-    logits = jnp.where(standing.seen, logits, jnp.max(logits))
-    shifted = shares(base * jnp.exp(logits - jnp.max(logits)))
+    highest = jnp.max(jnp.where(base > 0, logits, -jnp.inf))
+    logits = jnp.where(standing.seen, logits, highest)
+    shifted = shares(base * jnp.exp(jnp.minimum(logits - highest, 0.0)))
     adapted = (1.0 - curriculum.explore) * shifted + curriculum.explore * base
     gate = curriculum.rule == RULES.index("gate")
     return jnp.where(gate, _gated(curriculum, base, standing), adapted)

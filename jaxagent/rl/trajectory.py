@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import flax.struct
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Int8, UInt32
 
-from jaxagent.envs.suite import Message
+from jaxagent.envs.suite import Message, Suite
 
 
 class Turn(flax.struct.PyTreeNode):
@@ -101,3 +102,11 @@ def word_at(
     heard = turns.message.tokens[turn, jnp.clip(in_message, 0, size - 1)]
     said = turns.action[turn, jnp.clip(in_action, 0, limit - 1)]
     return jnp.where(in_message < 0, first, jnp.where(in_action < 0, heard, said))
+
+
+def turn_limits(
+    suite: Suite, task: Int[Array, "*n"], horizon: jax.typing.ArrayLike = 1.0
+) -> Float[Array, "*n"]:
+    """Return the turns that an episode of each task is given, if a share `horizon` of its limit is:
+    whole numbers of at least 1."""
+    return jnp.maximum(jnp.round(jnp.asarray(suite.turn_limits)[task] * horizon), 1.0)

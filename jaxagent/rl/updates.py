@@ -14,6 +14,12 @@ Metrics = dict[str, jax.Array]
 State = TypeVar("State")
 
 
+def progress_of(update: jax.typing.ArrayLike, updates: jax.typing.ArrayLike) -> jax.Array:
+    """Return the share of a run of `updates` that is done before update number `update`, float32[]
+    in [0, 1]; a run that goes on beyond them stays at 1."""
+    return jnp.minimum(update / jnp.maximum(updates, 1), 1.0).astype(jnp.float32)
+
+
 def repeat(
     step: Callable[[State], tuple[State, Metrics]], state: State, count: jax.typing.ArrayLike
 ) -> tuple[State, Metrics]:

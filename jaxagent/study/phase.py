@@ -18,7 +18,7 @@ from jaxagent.study.stage import STEP, Stage, described
 BASE = "base"
 """Name of the phase that makes the base policy."""
 
-FORMAT = 4
+FORMAT = 5
 """Goes into every phase's key; raised when results of the same plan would differ."""
 
 

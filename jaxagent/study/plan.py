@@ -155,6 +155,12 @@ class StudyPlan:
         if self.base.noise + self.base.slips > 1:
             both = f"base.noise={self.base.noise}, base.slips={self.base.slips}"
             raise ValueError(f"{both}: expected at most 1 together")
+        if self.base.clean and self.base.noise + self.base.slips >= 1:
+            both = f"base.noise={self.base.noise}, base.slips={self.base.slips}"
+            raise ValueError(
+                f"{both}: expected less than 1 together, or base.clean=false, since nothing of the "
+                "experts' would be left to learn"
+            )
         suites = (make_suite(self.tasks), make_suite(self.measured), make_suite(self.demonstrated))
         _check_trainable("tasks", suites[0])
         _check_trainable("base.tasks", suites[2])
