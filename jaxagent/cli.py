@@ -15,8 +15,16 @@ from typing import Any
 
 import tyro
 
-from jaxagent.study.arguments import DISK_ERROR, USAGE_ERROR, fail, names_and_options, parse
+from jaxagent.study.arguments import (
+    DISK_ERROR,
+    USAGE_ERROR,
+    check_arguments,
+    fail,
+    names_and_options,
+    parse,
+)
 from jaxagent.study.commands import COMMANDS, Difference, Study
+from jaxagent.study.escapes import quoted
 from jaxagent.study.files import is_of_the_disk
 from jaxagent.study.processes import is_first, join
 from jaxagent.study.stop import Stopped, raising
@@ -43,15 +51,20 @@ def _main(arguments: Sequence[str] | None) -> None:
     _prepare_jax()
     try:
         if command not in COMMANDS:
-            raise ValueError(f"command {command!r}: expected one of {', '.join(COMMANDS)}")
+            raise ValueError(f"command {quoted(command)}: expected one of {', '.join(COMMANDS)}")
         join()
         with _heard_once(), raising():
-            for each in _parse(command, rest):
+            check_arguments(arguments)
+            found = _parse(command, rest)
+            for each in found:
+                if hasattr(each, "check"):
+                    each.check()
+            for each in found:
                 each.run()
     except (ValueError, OSError) as error:
         if is_of_the_disk(error):
             fail(DISK_ERROR, str(error))
-        if not _is_ours(error):
+        if not (_is_ours(error) or _is_of_a_place(error)):
             raise
         fail(USAGE_ERROR, str(error))
     except (Stopped, KeyboardInterrupt) as stop:
@@ -75,7 +88,7 @@ def _parse(command: str, arguments: list[str]) -> list[Any]:
 
         names, arguments = names_and_options(arguments)
         if len(names) > 1:
-            raise ValueError(f"plans {names}: expected one")
+            raise ValueError(f"plans {quoted(names)}: expected one")
         default = kind(load_plan([*names, _PLANNED[command]][0]))
     return [parse(kind, command, arguments, default)]
 
@@ -91,7 +104,9 @@ def _parse_studies(arguments: list[str]) -> list[Study]:
     if "--help" in arguments or "-h" in arguments:
         names, options = ["run", "quickstart"], ["--help"]
     if names[:1] != ["run"] or len(names) < 2:
-        raise ValueError(f"study {' '.join(names)!r}: expected study run PLAN [PLAN …] [options]")
+        raise ValueError(
+            f"study {quoted(' '.join(names))}: expected study run PLAN [PLAN …] [options]"
+        )
     plans = [load_plan(name, given) for name in names[1:]]
     found: list[Study] = [parse(Study, "study run PLAN", options, Study(p)) for p in plans]
     if len(found) == 1:
@@ -111,7 +126,7 @@ def _parse_sweep(arguments: list[str]) -> list[Any]:
         print("\n".join(["usage: jaxagent sweep COMMAND [options]", "", "commands:", *lines]))
         raise SystemExit(0)
     if action not in SWEEP:
-        raise ValueError(f"sweep {action!r}: expected one of {', '.join(SWEEP)}")
+        raise ValueError(f"sweep {quoted(action)}: expected one of {', '.join(SWEEP)}")
     return [parse(SWEEP[action], f"sweep {action}", arguments[1:])]
 
 
@@ -158,3 +173,11 @@ def _is_ours(error: BaseException) -> bool:
         trace = trace.tb_next
     here = str(Path(__file__).resolve().parent)
     return trace is not None and trace.tb_frame.f_code.co_filename.startswith(here)
+
+
+def _is_of_a_place(error: BaseException) -> bool:
+    """Whether the system refused a file or folder, and none that belongs to jaxagent itself."""
+    place = error.filename if isinstance(error, OSError) else None
+    if not isinstance(place, str | Path):
+        return False
+    return not str(Path(place).absolute()).startswith(str(Path(__file__).resolve().parent))

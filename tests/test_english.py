@@ -46,6 +46,12 @@ def test_strangers_are_unknown_and_words_apart_are_tried_too():
     assert [both.decode(words) for words in as_words("go to", both)] == ["go_to", "go to"]
 
 
+def test_long_lines_are_taken_apart_too():
+    line = " ".join(["take", "dish", "sponge", "1"] * 30_000)
+    first = next(as_words(line, VOCABULARY))
+    assert first == [VOCABULARY.id(word) for word in ("take", "dish_sponge", "1")] * 30_000
+
+
 @pytest.mark.slow
 def test_a_person_plays_in_prose_by_the_words_that_were_shown():
     """Repeats what the expert was shown to say; an article too much is not understood."""

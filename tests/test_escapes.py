@@ -33,13 +33,14 @@ def test_messages_are_one_line() -> None:
     assert len(one_line("x" * 10**6)) < 2100
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-cmd|x", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(text: str) -> None:
     assert csv_text(text) == f"'{text}"
 
 
 def test_other_cells_stay() -> None:
-    assert csv_text("a=b-c") == "a=b-c"
+    for text in ("a=b-c", "-1", "+0.5", "-2.5e-05", ""):
+        assert csv_text(text) == text
 
 
 def test_latex_shows_what_was_written() -> None:

@@ -6,11 +6,13 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import tyro
 
+from jaxagent.study.escapes import is_visible, one_line, quoted
+from jaxagent.study.names import LONGEST
 from jaxagent.study.stop import Stopped, raising
 from jaxagent.study.watchdog import STOPPED, UNWINDING, abandon, patient
 
@@ -20,7 +22,7 @@ USAGE_ERROR, DISK_ERROR = 2, 74
 
 def fail(code: int, message: str) -> NoReturn:
     """Leaves with one line on standard error."""
-    print(f"jaxagent: {message}", file=sys.stderr)
+    print(f"jaxagent: {one_line(message)}", file=sys.stderr)
     raise SystemExit(code)
 
 
@@ -33,6 +35,15 @@ def stoppable() -> Iterator[None]:
     except Stopped as stop:
         abandon()
         fail(STOPPED, f"{stop}; the same command goes on from there")
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Raises `ValueError` for an argument that nothing can be called or be."""
+    for each in arguments:
+        if not is_visible(each):
+            raise ValueError(f"argument {quoted(each)}: expected no hidden characters")
+        if len(each) > LONGEST:
+            raise ValueError(f"argument {quoted(each)}: expected up to {LONGEST:,} characters")
 
 
 def parse(kind: type[Any], command: str, arguments: list[str], default: Any = tyro.MISSING) -> Any:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
+from jaxagent.study import ranges
 from jaxagent.study.arguments import stoppable
+from jaxagent.study.files import json_text
+from jaxagent.study.places import check_file, check_folder
+from jaxagent.study.plain_console import PlainConsole
 from jaxagent.study.plan import StudyPlan
 
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -29,9 +31,9 @@ class Envs:
         from jaxagent.study import listing
 
         if self.json:
-            print(json.dumps(listing.as_json(), indent=1))
+            print(json_text(listing.as_json(), indent=1))
         else:
-            listing.show(Console())
+            listing.show(PlainConsole())
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Play:
     """Of the policy's words."""
     context: int | None = None
     """Tokens of the episode at most; by default what the policy was trained with, else 1024."""
+
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        _check_numbers(self)
 
     def run(self) -> None:
         """Carries out the command."""
@@ -82,6 +88,16 @@ class Evaluate:
     json: Json = False
     """Print a JSON list of {task, metric, value, low, high, episodes} and nothing else."""
 
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        _check_numbers(self)
+        if self.episodes % self.attempts:
+            near = max(1, round(self.episodes / self.attempts)) * self.attempts
+            raise ValueError(
+                f"episodes={self.episodes}: expected a multiple of attempts={self.attempts}, "
+                f"such as {near}"
+            )
+
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import measurement
@@ -99,9 +115,9 @@ class Evaluate:
                 progress,
             )
         if self.json:
-            print(json.dumps([dataclasses.asdict(each) for each in found], indent=1))
+            print(json_text([dataclasses.asdict(each) for each in found], indent=1))
         else:
-            Console().print(measurement.as_table(found))
+            PlainConsole().print(measurement.as_table(found))
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,10 @@ class Train:
     """Folder of the results; default runs/NAME. Finished phases in it are not run again."""
     json: Json = False
     """Print the table of results as JSON."""
+
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        _check_study(self.plan, "output", self.output)
 
     def run(self) -> None:
         """Carries out the command."""
@@ -145,6 +165,12 @@ class Study:
     json: Json = False
     """Print the table of results as JSON."""
 
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        _check_study(self.plan, "out", self.out)
+        if self.store:
+            check_folder("store", self.store)
+
     def run(self) -> None:
         """Carries out the command."""
         if self.dry_run:
@@ -172,6 +198,16 @@ class Compare:
     json: Json = False
     """Print the rows of algorithms.csv as JSON."""
 
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        from jaxagent.study.comparison import check_algorithms
+
+        ranges.check_length("algorithms", self.algorithms)
+        check_algorithms(self.plan, self.algorithms)
+        _check_study(self.plan, "output", self.output)
+        if self.results:
+            check_folder("results", self.results)
+
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import comparison
@@ -182,9 +218,9 @@ class Compare:
         with stoppable(), console_progress() as progress:
             rows = comparison.compare(self.plan, self.algorithms, folder, progress, results)
         if self.json:
-            print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+            print(json_text([dataclasses.asdict(row) for row in rows], indent=1))
         else:
-            Console().print(comparison.show(rows))
+            PlainConsole().print(comparison.show(rows))
 
 
 @dataclass(frozen=True)
@@ -200,6 +236,11 @@ class Report:
     """File for its transfer matrix as SVG."""
     json: Json = False
     """Print the table of results as JSON."""
+
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        if self.picture:
+            check_file("picture", self.picture)
 
     def run(self) -> None:
         """Carries out the command."""
@@ -229,7 +270,7 @@ class Difference:
         if self.csv:
             print(grid.csv(), end="")
         else:
-            Console().print(difference.show(grid))
+            PlainConsole().print(difference.show(grid))
 
 
 @dataclass(frozen=True)
@@ -246,11 +287,19 @@ class Bench:
     """File for the results: a JSON list of {benchmark, environment, batch, value, unit, baseline,
     ratio, device}."""
 
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        _check_numbers(self)
+        if not self.batches:
+            raise ValueError("batches: expected at least one")
+        if self.json:
+            check_file("json", self.json)
+
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study import benchmark
 
-        benchmark.run(self.what, self.batches, self.seconds, self.json, Console())
+        benchmark.run(self.what, self.batches, self.seconds, self.json, PlainConsole())
 
 
 @dataclass(frozen=True)
@@ -271,6 +320,22 @@ COMMANDS: dict[str, type[Any]] = {
 }
 
 
+def _check_numbers(command: Any) -> None:
+    """Refuses options out of their ranges."""
+    for name in ranges.COMMAND:
+        ranges.check(name, getattr(command, name, None), ranges.COMMAND)
+
+
+def _check_study(plan: StudyPlan, option: str, output: str) -> None:
+    """Refuses a study that is no study, that does not fit the machine, or whose folder is none."""
+    from jaxagent.study.config import variants_of
+    from jaxagent.study.fit import check_plan_fits
+
+    check_folder(option, output or f"runs/{plan.name}")
+    for variant in variants_of(plan).values():
+        check_plan_fits(variant)
+
+
 def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> Path:
     from jaxagent.study.console import console_progress
 
@@ -286,7 +351,7 @@ def _estimate_study(plan: StudyPlan, output: str, store: str) -> None:
     from jaxagent.study.console import console_progress
 
     runner = _runner(plan, output, store, console_progress())
-    console = Console()
+    console = PlainConsole()
     for part in estimate.show(estimate.estimates(runner), runner.programs_left()):
         console.print(part)
 
@@ -305,9 +370,9 @@ def _show_study(folder: Path, as_json: bool) -> None:
     path = report.build(folder)
     if as_json:
         rows = table.read(folder / "results.csv")
-        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        print(json_text([dataclasses.asdict(row) for row in rows], indent=1))
         return
-    console = Console()
+    console = PlainConsole()
     parts = report.read(folder)
     console.print(terminal_table(parts))
     for part in parts:

@@ -13,10 +13,12 @@ import jax
 import numpy as np
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study import table
 from jaxagent.study.config import from_values
+from jaxagent.study.escapes import quoted
 from jaxagent.study.files import read_json, write_json
 from jaxagent.study.grid import NOTHING, bounds, number
 from jaxagent.study.plan import StudyPlan, as_json
@@ -85,11 +87,7 @@ def compare(
             than one stage; or (once what was played is kept in `folder`) the rows in `results`
             are of other base policies.
     """
-    names = list(algorithms) or list(ALGORITHMS)
-    plans = {name: plan_for(plan, name) for name in names}
-    for arm, stages in zip(plan.arms, plan.stages, strict=True):
-        if len(stages) > 1:
-            raise ValueError(f"arms: {arm!r} has several stages, expected one")
+    plans = check_algorithms(plan, algorithms)
     results = results or folder
     rows, settings = _finished(plan, results)
     for name, each in plans.items():
@@ -112,6 +110,24 @@ def compare(
         write_json(results / "algorithms.json", settings)
         drop_programs()
     return rows
+
+
+def check_algorithms(plan: StudyPlan, algorithms: Sequence[str]) -> dict[str, StudyPlan]:
+    """Return the plan with each of the algorithms, by their names; of all if none is named.
+
+    Raises:
+        ValueError: an algorithm is not known, named twice or cannot be used with the plan, or an
+            arm has several stages.
+    """
+    for name in algorithms:
+        if list(algorithms).count(name) > 1:
+            raise ValueError(f"algorithms: {quoted(name)} comes twice, expected each once")
+    for arm, stages in zip(plan.arms, plan.stages, strict=True):
+        if len(stages) > 1:
+            raise ValueError(f"arms: {quoted(arm)} has several stages, expected one")
+    if plan.variants:
+        raise ValueError("variants: expected none, algorithms are compared on one plan")
+    return {name: plan_for(plan, name) for name in list(algorithms) or list(ALGORITHMS)}
 
 
 def _finished(plan: StudyPlan, results: Path) -> tuple[list[Row], dict[str, Any]]:
@@ -168,7 +184,9 @@ def _estimates(runs: np.ndarray, rate: bool) -> list[Estimate]:
 
 
 def _cell(found: Estimate) -> str:
-    return f"{number(found.value)}\n[dim]{bounds(found)}[/dim]" if found.measured else NOTHING
+    if not found.measured:
+        return Text(NOTHING)
+    return Text.assemble(f"{number(found.value)}\n", (bounds(found), "dim"))
 
 
 def _numbers(rows: Iterable[Row]) -> dict[tuple[str, int, str], float]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxagent.study import statistics, table
+from jaxagent.study.contents import ATTEMPTS, checked
 from jaxagent.study.crossed import crossed_sum
-from jaxagent.study.files import read_json
 from jaxagent.study.grid import Column, Grid, bounds, number
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.scores import contrast, mean_of
@@ -88,13 +88,14 @@ def _paired(both: Sequence[Part], phase: str, task: str) -> Estimate:
 
 
 def _parts(folder: Path) -> dict[str, Part]:
-    path = folder / "attempts.json"
-    attempts = read_json(path) if path.is_file() else {}
+    attempts = checked(folder / "attempts.json", ATTEMPTS) or {}
     return {part.variant: part for part in parts_of(table.read(folder / "results.csv"), attempts)}
 
 
 def _evaluation(folder: Path) -> object:
     """Which instances were played, or None where that is not known."""
-    path = folder / "plan.json"
-    evaluation = read_json(path)["evaluation"] if path.is_file() else None
-    return evaluation and [evaluation[name] for name in ("first", "instances", "attempts")]
+    evaluation = (checked(folder / "plan.json", {}) or {}).get("evaluation")
+    names = ("first", "instances", "attempts")
+    if not isinstance(evaluation, dict) or any(name not in evaluation for name in names):
+        return None
+    return [evaluation[name] for name in names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from jaxagent.text import UNKNOWN, Vocabulary
 
@@ -37,12 +38,29 @@ def as_words(line: str, vocabulary: Vocabulary) -> Iterator[list[int]]:
 
 
 def _readings(parts: list[str], vocabulary: Vocabulary) -> Iterator[list[int]]:
-    if not parts:
-        yield []
-    for size in range(len(parts), 0, -1):
-        [word] = vocabulary.encode("_".join(parts[:size]))
-        if word != UNKNOWN or size == 1:
-            yield from ([word, *rest] for rest in _readings(parts[size:], vocabulary))
+    """All ways to take the parts together, those with long words at the beginning first.
+
+    A walk in depth with its own stack, since a line may have more words than calls may be nested.
+    What was taken so far is a chain `(earlier, word)`, of which the ways share their beginnings.
+    """
+    most = max(word.count("_") + 1 for word in vocabulary.words)
+    waiting: list[tuple[int, Any]] = [(0, None)]
+    while waiting:
+        place, before = waiting.pop()
+        if place == len(parts):
+            yield _unchained(before)
+        for size in range(1, min(most, len(parts) - place) + 1):  # the longest is popped first
+            [word] = vocabulary.encode("_".join(parts[place : place + size]))
+            if word != UNKNOWN or size == 1:
+                waiting.append((place + size, (before, word)))
+
+
+def _unchained(chain: Any) -> list[int]:
+    words = []
+    while chain is not None:
+        chain, word = chain
+        words.append(word)
+    return words[::-1]
 
 
 def _large(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -71,13 +72,17 @@ def quoted(value: object, most: int = 80) -> str:
 
 def csv_text(text: str) -> str:
     """Return a cell of text that no spreadsheet takes for a formula: an apostrophe goes before one
-    (OWASP, CSV injection)."""
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    (OWASP, CSV injection); numbers stay as they are."""
+    return f"'{text}" if text.startswith(_FORMULAS) and not _is_number(text) else text
 
 
 def tex(text: str) -> str:
     """Return `text` for the body of a LaTeX document."""
     return "".join(_TEX.get(letter, letter) for letter in visible(text))
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?", text) is not None
 
 
 def _written_out(letter: str) -> str:

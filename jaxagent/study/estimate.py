@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import jax
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from jaxagent.rl.learner import Learner
+from jaxagent.study.escapes import visible
 from jaxagent.study.plan import StudyPlan
 from jaxagent.study.roofline import measure_ceilings, token_flops
 from jaxagent.study.runner import Runner, Work, updates_of
@@ -76,7 +78,8 @@ def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, T
         above = nodes.get(parent.key, tree) if parent else tree
         name = work.title if not parent else work.phase.stages[-1].label
         state = "finished" if each.finished else duration(each.seconds)
-        nodes.setdefault(work.phase.key, above.add(f"{name}  [dim]{each.turns:,} turns, {state}"))
+        label = Text.assemble(visible(name), (f"  {each.turns:,} turns, {state}", "dim"))
+        nodes.setdefault(work.phase.key, above.add(label))
     every = [each for _, each in found]
     left = [each for each in every if not each.finished]
     untrained = [each for each in every if not each.trained]

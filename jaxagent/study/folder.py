@@ -5,15 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jaxagent.study.escapes import quoted
 from jaxagent.study.files import read_json, write_json
+from jaxagent.study.places import check_folder
 
 
 def claim_folder(folder: Path, plan: dict[str, Any], name: str = "plan.json") -> None:
     """Makes `folder` the plan's own, which is kept in the file `name`.
 
     Raises:
-        ValueError: it holds another study, or files that are no study's.
+        ValueError: it holds another study, or files that are no study's, or is no folder.
+        Unwritable: the disk takes no files there.
     """
+    check_folder("output folder", folder)
     path = folder / name
     if path.exists():
         difference = _first_difference(read_json(path), plan)
@@ -40,4 +44,4 @@ def _first_difference(old: Any, new: Any, path: str = "") -> str:
             if found:
                 return found
         return ""
-    return "" if old == new else f"{path} is {old!r} there, {new!r} here"
+    return "" if old == new else f"{path} is {quoted(old)} there, {quoted(new)} here"

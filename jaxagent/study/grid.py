@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from jaxagent.study.escapes import csv_text, tex
 from jaxagent.study.labels import breakable, short_label
 from jaxagent.study.statistics import Estimate
 
@@ -68,22 +69,22 @@ class Grid:
         head = [self.corner]
         for column, is_text in zip(self.columns, texts, strict=True):
             head += [column.name] if is_text else [f"{column.name}{end}" for end in _ENDS]
-        lines.writerow(head)
+        lines.writerow(map(csv_text, head))
         for label, cells in self.rows:
-            line: list[object] = [label]
+            line: list[object] = [csv_text(label)]
             for each in cells:
-                line += [each] if isinstance(each, str) else _known(each)
+                line += [csv_text(each)] if isinstance(each, str) else _known(each)
             lines.writerow(line)
         return text.getvalue()
 
     def latex(self) -> str:
         """A `tabular` for the package booktabs; intervals stand in brackets."""
-        head = " & ".join(map(_tex, [self.corner, *(each.name for each in self.columns)]))
+        head = " & ".join(map(tex, [self.corner, *(each.name for each in self.columns)]))
         lines = [f"\\begin{{tabular}}{{l{'r' * len(self.columns)}}}", "\\toprule"]
         lines += [f"{head} \\\\", "\\midrule"]
         for label, cells in self.rows:
             shown = map(_tex_cell, cells, self.columns)
-            lines.append(f"{' & '.join([_tex(short_label(label)), *shown])} \\\\")
+            lines.append(f"{' & '.join([tex(short_label(label)), *shown])} \\\\")
         return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
     def _is_text(self, column: int) -> bool:
@@ -164,28 +165,9 @@ def _cell(content: Estimate | str, column: Column) -> str:
 
 def _tex_cell(content: Estimate | str, column: Column) -> str:
     if isinstance(content, str):
-        return _tex(content)
+        return tex(content)
     if not content.measured:
         return "--"
     value = number(content.value, rate=column.rate, sign=column.sign)
     ends = bounds(content, rate=column.rate, sign=column.sign)
-    return f"{_tex(value)} [{_tex(ends)}]" if ends else _tex(value)
-
-
-def _tex(text: str) -> str:
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)
-
-
-_ESCAPES = {
-    "\\": "\\textbackslash ",
-    "&": "\\&",
-    "%": "\\%",
-    "_": "\\_",
-    "#": "\\#",
-    "$": "\\$",
-    "{": "\\{",
-    "}": "\\}",
-    ">": "$\\rightarrow$",
-    "−": "$-$",
-    "–": "--",
-}
+    return f"{tex(value)} [{tex(ends)}]" if ends else tex(value)

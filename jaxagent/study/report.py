@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from jaxagent.study import continual, metrics, page, table, tables
+from jaxagent.study.contents import ATTEMPTS, TRANSCRIPTS, checked
 from jaxagent.study.figures import PALETTE
-from jaxagent.study.files import read_json, write_text
+from jaxagent.study.files import write_text
 from jaxagent.study.grid import bounds, number
 from jaxagent.study.labels import short_label
+from jaxagent.study.names import file_name
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.picture import transfer_picture
 from jaxagent.study.scores import BASE, Scores, is_plain, stages
@@ -53,20 +54,23 @@ def build(folder: str | os.PathLike[str]) -> Path:
     """
     folder = Path(folder)
     parts = read(folder)
-    transcripts, plan = (_json(folder / name) for name in ("transcripts.json", "plan.json"))
+    transcripts = checked(folder / "transcripts.json", TRANSCRIPTS)
+    plan = checked(folder / "plan.json", {})
     path = folder / PAGE
     write_text(path, render(parts, transcripts or {}, plan))
     for part in parts:
-        place = folder / "tables" / part.variant.replace(" ", "-")
+        place = folder / "tables"
+        place = place / file_name(part.variant) if part.variant else place
         for grid in part.grids:
-            write_text(place / f"{grid.name}.csv", grid.csv())
-            write_text(place / f"{grid.name}.tex", grid.latex())
+            write_text(place / f"{file_name(grid.name)}.csv", grid.csv())
+            write_text(place / f"{file_name(grid.name)}.tex", grid.latex())
     return path
 
 
 def read(folder: Path) -> list[Part]:
     """The variants of the study in a folder; see `build` for what may be wrong with it."""
-    rows, attempts = table.read(folder / "results.csv"), _json(folder / "attempts.json")
+    rows = table.read(folder / "results.csv")
+    attempts = checked(folder / "attempts.json", ATTEMPTS)
     if not rows:
         raise ValueError(f"{folder / 'results.csv'}: got a header alone, expected at least one row")
     return parts_of(rows, attempts or {})
@@ -207,7 +211,3 @@ def _colours(rows: Iterable[table.Row]) -> dict[str, int]:
     """A colour per phase: grey for the base, the palette in turn for the others."""
     others = [phase for phase in dict.fromkeys(row.phase for row in rows) if phase != BASE]
     return {BASE: 0, **{phase: 1 + i % (PALETTE - 1) for i, phase in enumerate(others)}}
-
-
-def _json(path: Path) -> Any:
-    return read_json(path) if path.is_file() else None

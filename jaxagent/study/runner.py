@@ -100,9 +100,9 @@ class Runner:
             ValueError: the folder holds something else.
             Stopped: the run was asked to stop; the same call goes on from there.
         """
+        every = self.works()  # what is wrong with a variant is said before anything is written
         by_first(partial(claim_folder, self.folder, as_json(self.plan)), ValueError, OSError)
         by_first(self._tidy, OSError)
-        every = self.works()
         by_first(partial(self._write_index, every), ValueError, OSError)
         if jax.process_count() == 1:  # several have to run all programs in one order
             first, *later = self._needed(every).items() or [("", lambda: None)]

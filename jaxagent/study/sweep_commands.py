@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from jaxagent.study.arguments import stoppable
+from jaxagent.study.escapes import visible
+from jaxagent.study.files import json_text
+from jaxagent.study.plain_console import PlainConsole
 from jaxagent.sweep.batch import ENGINES, Resources
 
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -32,7 +33,7 @@ class Plan:
         from jaxagent.study.sweep_plan import load_sweep
 
         for part in sweep_estimate.show(load_sweep(self.file)):
-            Console().print(part)
+            PlainConsole().print(part)
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,12 @@ class Status:
         folder = Path(self.folder)
         found = sweep.status(kept_sweep(folder), folder)
         if self.json:
-            print(json.dumps(found.as_json))
+            print(json_text(found.as_json))
             return
         table = Table("members", "")
         for name, value in found.as_json.items():
             table.add_row(name, str(value))
-        Console().print(table)
+        PlainConsole().print(table)
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ class Collect:
         from jaxagent.study import difference, sweep_report
 
         found = sweep_report.collect(Path(self.folder))
-        Console().print(difference.show(found.best))
+        PlainConsole().print(difference.show(found.best))
         for note in found.notes:
-            print(f"note: {note}")
+            print(f"note: {visible(note)}")
         print(f"page: {found.page}")
 
 
@@ -148,7 +149,7 @@ class Submit:
             return
         write_text(file, text)
         command = submission(self.engine, job, file)
-        Console().print(f"{file}: {' '.join(command)}", highlight=False, soft_wrap=True)
+        PlainConsole().print(f"{file}: {' '.join(command)}", highlight=False, soft_wrap=True)
         if shutil.which(command[0]) is None:
             raise ValueError(f"{command[0]}: not found; submit {file} where it is")
         if self.engine == "slurm":  # it ends a job at once whose log has no folder

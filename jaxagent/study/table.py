@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jaxagent.study.files import write_text
+from jaxagent.study.escapes import quoted
+from jaxagent.study.files import read_text, write_text
+from jaxagent.study.names import check_label, check_text
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,32 @@ def _number(value: Any) -> float:
     return math.nan if value is None or value == "" else float(value)
 
 
-_CONVERT = {"str": str, "int": int, "float": _number}
+def _whole(value: Any) -> int:
+    """A whole number that arrays hold."""
+    number = int(value)
+    if not -(2**53) < number < 2**53:
+        raise ValueError("too large")
+    return number
+
+
+_CONVERT = {"str": str, "int": _whole, "float": _number}
+_KINDS = {str: "str", _whole: "int", _number: "float"}
 
 T = TypeVar("T")
 
 
 def read(path: Path | str) -> list[Row]:
-    """Every row of the table at `path`: see `read_rows`."""
-    return read_rows(path, Row)
+    """Every row of the table at `path`, which may be a stranger's: see `read_rows`.
+
+    Raises ValueError, too, for a name that hides something, or that no file can be called by.
+    """
+    rows = read_rows(path, Row)
+    for number, row in enumerate(rows, start=2):
+        try:
+            _check_names(row)
+        except ValueError as error:
+            raise ValueError(f"{path} line {number}: {error}") from None
+    return rows
 
 
 def read_rows(path: Path | str, kind: type[T]) -> list[T]:
@@ -79,11 +99,13 @@ def read_rows(path: Path | str, kind: type[T]) -> list[T]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no table of results at {path}")
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = csv.reader(file)
+    lines = csv.reader(io.StringIO(read_text(path), newline=""))
+    try:
         _check_header(path, next(lines, []), _header(kind))
         parse = partial(_parse, kind, path)
         return [parse(number, cells) for number, cells in enumerate(lines, start=2) if cells]
+    except csv.Error as error:
+        raise ValueError(f"{path} line {lines.line_num}: {error}") from None
 
 
 def write(path: Path | str, rows: Iterable[Row]) -> None:
@@ -105,7 +127,7 @@ def append(path: Path | str, rows: Iterable[Row]) -> None:
     path = Path(path)
     if not path.exists():
         return write(path, rows)
-    present = path.read_text(encoding="utf-8")
+    present = read_text(path)
     _check_header(path, next(csv.reader(io.StringIO(present)), []), HEADER)
     if not present.endswith("\n"):
         present += "\n"
@@ -123,8 +145,18 @@ def _types(kind: type) -> tuple[type, ...]:
 def _check_header(path: Path, header: Sequence[str], expected: Sequence[str]) -> None:
     if tuple(header) != tuple(expected):
         raise ValueError(
-            f"header of {path}: got {','.join(header)!r}, expected {','.join(expected)!r}"
+            f"header of {path}: got {quoted(','.join(header))}, expected {','.join(expected)!r}"
         )
+
+
+def _check_names(row: Row) -> None:
+    """Variants and metrics name files; of all other texts every character is to be seen."""
+    for name in ("variant", "metric"):
+        if getattr(row, name):
+            check_label(name, getattr(row, name))
+    for field in fields(Row):
+        if field.type == "str":
+            check_text(field.name, getattr(row, field.name))
 
 
 def _parse(kind: type[T], path: Path, number: int, cells: Sequence[str]) -> T:
@@ -136,9 +168,9 @@ def _parse(kind: type[T], path: Path, number: int, cells: Sequence[str]) -> T:
         try:
             values.append(convert(cell))
         except ValueError:
-            expected = "float" if convert is _number else convert.__name__
+            expected = _KINDS[convert]
             raise ValueError(
-                f"{path} line {number}: {name}: got {cell!r}, expected {expected}"
+                f"{path} line {number}: {name}: got {quoted(cell)}, expected {expected}"
             ) from None
     return kind(*values)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from jaxagent.study import metrics
 from jaxagent.study.grid import NOTHING, bounds, number
@@ -33,10 +34,10 @@ def terminal_table(parts: Sequence[Part]) -> Group:
     return Group(f"success, % ({_about(parts)})", shown)
 
 
-def _terminal_cell(estimate: Estimate) -> str:
+def _terminal_cell(estimate: Estimate) -> Text:
     if not estimate.measured:
-        return NOTHING
-    return f"{number(estimate.value)}\n[dim]{bounds(estimate)}[/dim]"
+        return Text(NOTHING)
+    return Text.assemble(f"{number(estimate.value)}\n", (bounds(estimate), "dim"))
 
 
 def _about(parts: Sequence[Part]) -> str:

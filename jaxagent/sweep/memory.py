@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxagent.envs.pool import draw_pool
-from jaxagent.models import Policy
+from jaxagent.models import ModelConfig, Policy
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.rollout import rollout
 
@@ -37,7 +37,7 @@ def must_split(policy: Policy, devices: int, available: int | None) -> bool:
     """
     if available is None or devices == 1:
         return False
-    return 5 * _bytes(jax.eval_shape(policy.init, jax.random.key(0))) > SHARE * available / 2
+    return 5 * tree_bytes(jax.eval_shape(policy.init, jax.random.key(0))) > SHARE * available / 2
 
 
 def member_bytes(learner: Learner) -> dict[str, int]:
@@ -57,14 +57,14 @@ def member_bytes(learner: Learner) -> dict[str, int]:
     size = learner.instances
     pool = jax.eval_shape(lambda key: draw_pool(key, actor.suite, weights, size), key)
     played = jax.eval_shape(lambda p, q, k: rollout(actor, p, q, k, window), params, pool, key)
-    cache = _bytes(jax.eval_shape(lambda: actor.empty_cache(window.slots)))
-    opening = _bytes(jax.eval_shape(lambda: actor.empty_cache(actor.suite.first_tokens)))
+    cache = tree_bytes(jax.eval_shape(lambda: actor.empty_cache(window.slots)))
+    opening = tree_bytes(jax.eval_shape(lambda: actor.empty_cache(actor.suite.first_tokens)))
     return {
-        "state": 2 * _bytes(state),
-        "gradient": 2 * _bytes(params),
-        "instances": _bytes(pool),
+        "state": 2 * tree_bytes(state),
+        "gradient": 2 * tree_bytes(params),
+        "instances": tree_bytes(pool),
         "caches": 2 * window.rows * cache + size * opening,
-        "trajectory": 2 * _bytes(played),
+        "trajectory": 2 * tree_bytes(played),
         "activations": _activations(learner),
     }
 
@@ -100,21 +100,37 @@ def lanes_that_fit(learner: Learner, members: int, available: int) -> tuple[int,
     return lanes, f"{lanes} of {members} members side by side ({told})"
 
 
-def _activations(learner: Learner) -> int:
-    config = learner.actor.policy.config
-    rows, context, words = learner.visit
+def activation_bytes(
+    config: ModelConfig, rows: int, context: int, words: int, vocabulary: int
+) -> int:
+    """Return the bytes that the gradient keeps of a minibatch.
+
+    Args:
+        config: shape of the policy, resolved.
+        rows: packed rows of the minibatch.
+        context: tokens of a row.
+        words: said in a row.
+        vocabulary: words that the policy chooses from.
+    """
     width = jnp.dtype(config.dtype).itemsize
     block = context * (8 * config.width + 3 * config.hidden + 2 * config.heads * context)
-    outputs = 4 * words * (3 * len(learner.actor.words) + 4 * config.width)
+    outputs = 4 * words * (3 * vocabulary + 4 * config.width)
     return rows * (width * config.layers * block + outputs)
+
+
+def tree_bytes(tree: Any) -> int:
+    """Return the bytes of all arrays, or shapes of arrays, in a tree."""
+    return sum(math.prod(x.shape) * _itemsize(x.dtype) for x in jax.tree.leaves(tree))
+
+
+def _activations(learner: Learner) -> int:
+    rows, context, words = learner.visit
+    config, vocabulary = learner.actor.policy.config, len(learner.actor.words)
+    return activation_bytes(config, rows, context, words, vocabulary)
 
 
 def _shape_of(tree: Any) -> Any:
     return jax.eval_shape(lambda: tree)
-
-
-def _bytes(tree: Any) -> int:
-    return sum(math.prod(x.shape) * _itemsize(x.dtype) for x in jax.tree.leaves(tree))
 
 
 def _itemsize(dtype: Any) -> int:
