@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -22,6 +23,9 @@ PIECE = 6
 
 STRAGGLERS = 4
 """Once at most one row in so many still reads or speaks, these go on in a batch of their own."""
+
+COLDEST = 1e-6
+"""Temperature below which, and at 0, the likeliest word is said: logits stay finite."""
 
 FORBIDDEN = -1e9
 """Logit of a word that is not in play under the row's lexicon and interface."""
@@ -220,9 +224,15 @@ class Actor:
             active: rows that act; the others say nothing.
             key: for the words.
             size: most words of an action.
-            temperature: of the distribution that is sampled; `log_prob` is that at 1.
+            temperature: of the distribution that is sampled; at 0 it is the likeliest word.
+                `log_prob` is that at 1.
             think: words of scratch that come first.
+
+        Raises:
+            ValueError: the temperature is negative or not finite (unless it is traced).
         """
+        if not isinstance(temperature, jax.core.Tracer) and not 0 <= temperature < math.inf:
+            raise ValueError(f"temperature={temperature}: expected at least 0, and finite")
         rows = len(active)
         few = -(-rows // STRAGGLERS)
         draw = _Draw(jax.random.uniform(key, (size, rows)), temperature, think)
@@ -255,7 +265,8 @@ class Actor:
         place, speakers, spoken = speech
         index, task, alive, hidden, cache = speakers
         logits = self.logits(params, hidden, task)
-        choice = sample(draw.uniform[place, index], logits / draw.temperature)
+        scale = jnp.maximum(draw.temperature, COLDEST)
+        choice = sample(draw.uniform[place, index], logits / scale)
         token = jnp.asarray(self.words)[choice]
         here = (place, index)
         spoken = Spoken(

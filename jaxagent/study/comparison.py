@@ -183,7 +183,7 @@ def _estimates(runs: np.ndarray, rate: bool) -> list[Estimate]:
     return [iqm_over_seeds(each, rate=rate) for each in (*runs.T, runs.mean(axis=1))]
 
 
-def _cell(found: Estimate) -> str:
+def _cell(found: Estimate) -> Text:
     if not found.measured:
         return Text(NOTHING)
     return Text.assemble(f"{number(found.value)}\n", (bounds(found), "dim"))

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from jaxagent.envs import make_suite
 from jaxagent.models import Params
+from jaxagent.rl.actor import Actor
 from jaxagent.rl.devices import devices_for
 from jaxagent.rl.evaluation import (
     ContextWarning,
@@ -27,6 +28,7 @@ from jaxagent.rl.failures import MODES
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
 from jaxagent.study.console import Bars
+from jaxagent.study.fit import check_fits, window_bytes
 from jaxagent.study.loglines import LogLines
 from jaxagent.study.play import make_player
 from jaxagent.study.statistics import Estimate, cluster_mean, mean_pass_at_k
@@ -100,18 +102,15 @@ def measure(
     """Plays held-out episodes of tasks and measures them; the arguments are the command line's.
 
     Raises:
-        ValueError: a task or policy is not known, or a number is out of range.
+        ValueError: a task or policy is not known, or the machine's memory does not hold the caches.
     """
-    if attempts < 1 or episodes < attempts:
-        raise ValueError(
-            f"episodes={episodes}, attempts={attempts}: expected 1 <= attempts <= episodes"
-        )
-    if temperature <= 0:
-        raise ValueError(f"temperature={temperature}: expected more than 0")
     suite = make_suite(tasks)
     player, params, window = make_player(policy, suite, context)
     instances = episodes // attempts
     window = replace(window, rows=min(instances * attempts, 512))
+    if isinstance(player, Actor):
+        sizes = f"episodes={episodes}, context={window.context}"
+        check_fits(sizes, window_bytes(player.policy, window))
     devices = devices_for(window.rows)
     with progress.compiling(f"the evaluation of {policy}"):
         compile_evaluation(player, params, window, devices)

@@ -72,7 +72,7 @@ PLAN = MappingProxyType(
         "evaluation.instances": Range(1, 2**20),
         "evaluation.first": Range(0, 2**31 - 1),
         "evaluation.attempts": Range(1, 2**16),
-        "evaluation.temperature": Range(0, 100),
+        "evaluation.temperature": Range(0, 100, open=True),
         "evaluation.context": Range(0, 2**17),
     }
 )
@@ -98,7 +98,7 @@ COMMAND = MappingProxyType(
         "context": _CONTEXT,
         "episodes": Range(1, 2**24),
         "attempts": Range(1, 2**16),
-        "temperature": Range(0, 100),
+        "temperature": Range(0, 100, open=True),
         "batches": Range(1, 2**20),
         "seconds": Range(0, 86_400, open=True),
     }
