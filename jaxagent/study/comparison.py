@@ -15,6 +15,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from jaxagent.envs import make_suite
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study import table
 from jaxagent.study.config import from_values
@@ -91,7 +92,7 @@ def compare(
     results = results or folder
     rows, settings = _finished(plan, results)
     for name, each in plans.items():
-        if settings["algorithms"].get(name) == _settings(each):
+        if _is_finished(settings["algorithms"].get(name), each):
             progress.note(f"{name}: finished before")
             continue
         Runner(each, folder / name, progress, folder / "phases").run()
@@ -217,9 +218,17 @@ def _rows(name: str, plan: StudyPlan, measured: Sequence[table.Row]) -> list[Row
     return found
 
 
+def _is_finished(kept: dict[str, Any] | None, plan: StudyPlan) -> bool:
+    """Whether rows were made with the settings, and in the words, that they would be now."""
+    now = _settings(plan)
+    # Tables that were made before the vocabulary was kept are taken as they are.
+    return kept is not None and {"vocabulary": now["vocabulary"], **kept} == now
+
+
 def _settings(plan: StudyPlan) -> dict[str, Any]:
     """Every setting of the algorithm as it was used."""
     hyper = {k: v for k, v in dataclasses.asdict(plan.hyper()).items() if k != "weights"}
     weights = dataclasses.asdict(plan.hyper().weights)
     every = {**dataclasses.asdict(plan.algorithm()), **hyper, "weights": weights}
+    every["vocabulary"] = make_suite(plan.tasks).language.vocabulary.fingerprint
     return json.loads(json.dumps(every))

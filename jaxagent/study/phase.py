@@ -115,10 +115,11 @@ def _suite(plan: StudyPlan) -> tuple[str, ...]:
 
 
 def _base_phase(plan: StudyPlan, seed: int) -> Phase:
-    suite = make_suite(plan.demonstrated).names
+    suite = make_suite(plan.demonstrated)
     content = [FORMAT, seed, plan.model, plan.context, plan.action_tokens, plan.think]
-    content += [suite, dataclasses.asdict(plan.base)]
-    return Phase(BASE, seed, (), suite, _hash(content), None)
+    content += [suite.names, dataclasses.asdict(plan.base)]
+    content += [suite.language.vocabulary.fingerprint]  # a policy has a row for every word
+    return Phase(BASE, seed, (), suite.names, _hash(content), None)
 
 
 def _train_phase(

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from jaxagent.study.files import Unwritable, remove_leftovers
+from jaxagent.envs import make_suite
+from jaxagent.study.files import Unwritable, read_json, remove_leftovers, write_json
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.processes import by_first, exist, first_says, is_first
 from jaxagent.study.runner import Progress
@@ -78,7 +79,8 @@ def claim_sweep(sweep: SweepPlan, folder: Path) -> None:
     """Make `folder` the sweep's own, as `claim_folder` does.
 
     Raises:
-        ValueError: it holds another sweep, or shards that were cut in another way.
+        ValueError: it holds another sweep, shards that were cut in another way, or members that
+            were made with another vocabulary.
     """
     values = as_values(sweep)
     try:
@@ -87,6 +89,7 @@ def claim_sweep(sweep: SweepPlan, folder: Path) -> None:
         same = False
     if not same:
         claim_folder(folder, values, "sweep.json")
+    _claim_words(sweep, folder)
     for shard in known_shards(sweep, folder)[0]:
         path = shard_folder(folder, shard) / RESULT
         found = {row.member for row in read_results([path.parent])}
@@ -95,6 +98,21 @@ def claim_sweep(sweep: SweepPlan, folder: Path) -> None:
                 f"{path}: holds other members than this version would train; collect what is "
                 "there, and run the sweep in another folder"
             )
+
+
+def _claim_words(sweep: SweepPlan, folder: Path) -> None:
+    """All members of a sweep have to be made in one vocabulary: see `claim_sweep`."""
+    vocabulary = make_suite(sweep.unchanged.tasks).language.vocabulary
+    now = {"words": len(vocabulary), "fingerprint": vocabulary.fingerprint}
+    path = folder / "vocabulary.json"
+    if not path.exists():
+        write_json(path, now)
+    elif (then := read_json(path)) != now:
+        raise ValueError(
+            f"output folder {folder}: its members were made with a vocabulary of {then['words']} "
+            f"words, which now has {now['words']}, as environments were added or changed; collect "
+            "what is there, and run the sweep in another folder"
+        )
 
 
 def status(sweep: SweepPlan, folder: Path) -> Status:

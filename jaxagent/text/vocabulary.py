@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -45,6 +46,11 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that differ between vocabularies, by words or their order."""
+        return hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:12]
 
     def id(self, word: str) -> int:
         """Id of `word`; raises `ValueError` if it is not in the vocabulary."""
