@@ -21,7 +21,9 @@ from jaxagent.rl.evaluation import Outcome, evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.loss import Weights
+from jaxagent.rl.updates import Diverged
 from jaxagent.rl.window import Window
+from jaxagent.study.compilation_cache import enable_compilation_cache
 from jaxagent.sweep.population import Population, stack
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Actor",
     "Algorithm",
     "Curriculum",
+    "Diverged",
     "Environment",
     "Expert",
     "Hyper",
@@ -47,6 +50,7 @@ __all__ = [
     "Window",
     "adaptive",
     "check_environment",
+    "enable_compilation_cache",
     "evaluate",
     "gated",
     "make_suite",

@@ -145,11 +145,10 @@ def _prepare_jax() -> None:
     """
     import jax
 
+    from jaxagent.study.compilation_cache import enable_compilation_cache
+
     logging.getLogger("absl").setLevel(logging.ERROR)
-    kept = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-    if kept is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(cache / "jaxagent" / "compiled"))
+    enable_compilation_cache()
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
         with contextlib.suppress(RuntimeError):  # JAX is in use already, with the devices it has
             jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, 8))

@@ -35,7 +35,7 @@ def main(task: str) -> None:
     learner = Learner(actor, window, Algorithm(epochs=1))
     state = learner.start(params, jax.random.key(1))
     rest = (Hyper(), mixture(actor.suite, actor.suite.names))
-    program = jax.jit(lambda state: learner.run(state, *rest, 1)).lower(state).compile()
+    program = jax.jit(lambda state: learner.advance(state, *rest, 1)).lower(state).compile()
     jax.block_until_ready(program(state))
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):

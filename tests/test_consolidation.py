@@ -139,7 +139,7 @@ def test_consolidation_holds_what_matters(learner):
     for strength in (0.0, 100.0):
         state = learner.start(params, jax.random.key(2), memory=memory)
         hyper = Hyper(learning_rate=3e-3, consolidation=strength)
-        state, metrics = learner.run(state, hyper, plan, 20)
+        state, metrics = learner.advance(state, hyper, plan, 20)
         moved[strength] = float(drift(state.params, memory))
         assert np.isfinite(metrics["drift"])
     assert moved[100.0] < 0.3 * moved[0.0]

@@ -192,7 +192,7 @@ def test_a_learner_keeps_its_standing_and_its_levels(learner):
     params = learner.actor.policy.init(jax.random.key(0))
     plan = with_replay(adaptive(mixture(SUITE, [ONE, REMEMBER]), "balance", explore=0.0), 0.5)
     state = learner.start(params, jax.random.key(1), 40)
-    state, metrics = learner.run(state, Hyper(learning_rate=3e-3), plan, 40)
+    state, metrics = learner.advance(state, Hyper(learning_rate=3e-3), plan, 40)
     standing, weights = state.standing, weights_by(plan, HALF, state.standing)
     assert standing.seen.tolist() == [True, False, False, True]
     np.testing.assert_array_equal(metrics["task_finished"][1:3], 0.0)

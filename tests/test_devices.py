@@ -45,7 +45,7 @@ def copies(array):
 def trained_on_two(actor, run, updates):
     """Parameters after training on two devices, which have to agree on them."""
     state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), updates)
-    state, _ = run.run(state, Hyper(learning_rate=2e-3), single(actor.suite, TASK), updates)
+    state, _ = run.advance(state, Hyper(learning_rate=2e-3), single(actor.suite, TASK), updates)
     for leaf in jax.tree.leaves(state.params):
         first, second = copies(leaf)
         np.testing.assert_array_equal(first, second)
@@ -118,7 +118,7 @@ def test_parameters_may_be_split_between_devices(actor, kind):
     for split in (False, True):
         run = kind(actor, WINDOW, devices=2, split=split)
         state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 2)
-        ends.append(run.run(state, hyper, curriculum, 2))
+        ends.append(run.advance(state, hyper, curriculum, 2))
     for a, b in zip(*map(jax.tree.leaves, ends), strict=True):
         if not jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
@@ -142,7 +142,7 @@ def test_a_split_run_goes_on_from_its_checkpoint(actor, tmp_path):
     """On two devices in parts, and on one whole."""
     learner = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2, split=True)
     state = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 2)
-    state, _ = learner.run(state, Hyper(), single(actor.suite, TASK), 1)
+    state, _ = learner.advance(state, Hyper(), single(actor.suite, TASK), 1)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, state, actor.policy, actor.suite)
     whole = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2)
@@ -163,7 +163,7 @@ def test_one_device_can_do_the_work_of_two(actor, monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda *_: one_device)
     learner = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2)
     one = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 3)
-    one, _ = learner.run(one, Hyper(learning_rate=2e-3), single(actor.suite, TASK), 3)
+    one, _ = learner.advance(one, Hyper(learning_rate=2e-3), single(actor.suite, TASK), 3)
     assert {len(x.sharding.device_set) for x in jax.tree.leaves(one.params)} == {1}
     for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(two.params), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)

@@ -12,7 +12,7 @@ from probes import PROBES
 
 from jaxagent.envs import make_suite
 from jaxagent.envs.pool import evaluation_keys
-from jaxagent.models import ModelConfig, Params, Policy
+from jaxagent.models import SIZES, ModelConfig, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.curriculum import mixture, ramp, sequence, single, with_horizon
@@ -20,6 +20,7 @@ from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner, blend
 from jaxagent.rl.loss import Weights
+from jaxagent.rl.updates import Diverged
 from jaxagent.rl.window import Window
 
 MODEL = ModelConfig(width=32, layers=2, heads=2, hidden=64)
@@ -50,7 +51,7 @@ def solve(learner: Learner, params: Params, task: str, updates: int) -> float:
     """Success on held-out instances behind training from nothing."""
     actor = learner.actor
     state = learner.start(params, jax.random.key(1), updates)
-    state, _ = learner.run(state, CURIOUS, single(actor.suite, task), updates)
+    state, _ = learner.advance(state, CURIOUS, single(actor.suite, task), updates)
     number = actor.suite.names.index(task)
     return float(evaluate(actor, state.params, number, 64, 2, WINDOW)[0].success.mean())
 
@@ -67,6 +68,81 @@ def solve(learner: Learner, params: Params, task: str, updates: int) -> float:
 )
 def test_probe_is_solved(school, probe, updates):
     assert solve(*school, f"{probe}/easy", updates) > 0.9
+
+
+def test_run_gives_a_curve_and_leaves_its_state_as_it_was(school):
+    learner, params = school
+    suite = learner.actor.suite
+    state = learner.start(params, jax.random.key(5), 3)
+    first, curves = learner.run(state, HYPER, mixture(suite, "read/easy"), 2, progress=False)
+    again, same = learner.run(state, HYPER, mixture(suite, ["read/easy"]), 2)
+    at_once, means = learner.advance(state, HYPER, mixture(suite, ["read/easy"]), 2)
+    for a, b, c in zip(
+        *map(jax.tree.leaves, (first.params, again.params, at_once.params)), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    for name, curve in curves.items():
+        assert curve.shape[0] == 2 and curve.shape[1:] == means[name].shape
+        np.testing.assert_array_equal(curve, same[name])
+        np.testing.assert_allclose(curve.mean(axis=0), means[name], rtol=1e-5, atol=1e-6)
+    assert "success" in curves
+
+    last, rest = learner.run(first)  # what is left, with the settings of PPO, on all tasks
+    assert int(last.update) == 3 and len(rest["success"]) == 1
+    assert np.count_nonzero(rest["task_finished"][0]) == len(suite)
+    with pytest.raises(ValueError, match="count=1: expected at most the 0 updates that are left"):
+        learner.run(last, count=1)
+    with pytest.raises(ValueError, match=r"state: advance\(…\) has used up its arrays"):
+        learner.run(state)
+
+
+def test_a_run_that_diverges_is_stopped_by_an_error_that_names_the_update(school, monkeypatch):
+    learner, params = school
+    advance = type(learner).advance
+
+    def broken(self, state, *rest):
+        number = int(state.update)
+        after, metrics = advance(self, state, *rest)
+        return after, {**metrics, "value_loss": np.float32(np.nan if number == 1 else 0.0)}
+
+    monkeypatch.setattr(type(learner), "advance", broken)
+    state = learner.start(params, jax.random.key(5), 3)
+    with pytest.raises(Diverged, match="value_loss not finite in updates 2 to 2"):
+        learner.run(state)
+    assert int(state.update) == 0 and not state.key.is_deleted()
+
+
+def test_a_task_is_measured_by_its_name_or_its_number(school):
+    learner, params = school
+    number = SCHOOL.index("remember/easy")
+    named, _ = evaluate(learner.actor, params, "remember/easy", 16, 2, WINDOW)
+    numbered, _ = evaluate(learner.actor, params, number, 16, 2, WINDOW)
+    for a, b in zip(jax.tree.leaves(named), jax.tree.leaves(numbered), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert learner.actor.suite.number("delayed/easy+terse+renamed") == SCHOOL.index(
+        "delayed/easy+renamed"
+    )
+
+
+def test_names_stand_for_what_they_name():
+    suite = make_suite(["read/easy", "delayed/easy"], PROBES)
+    actor = Actor("nano", suite)
+    assert actor.policy == Policy("nano", len(suite.language.vocabulary))
+    assert actor.policy.config == Policy(SIZES["nano"], 8).config
+    for name, (algorithm, hyper) in ALGORITHMS.items():
+        learner = Learner(actor, Window(rows=64, turns=8), name)
+        assert learner.algorithm == algorithm
+        assert jax.tree.leaves(learner.settings) == jax.tree.leaves(hyper)
+        smaller = dataclasses.replace(learner, algorithm=dataclasses.replace(algorithm, epochs=9))
+        assert jax.tree.leaves(smaller.settings) == jax.tree.leaves(hyper)
+    one, two = mixture(suite, "read/easy"), mixture(suite, "read/easy, delayed/easy")
+    np.testing.assert_array_equal(one.weights, mixture(suite, ["read/easy"]).weights)
+    np.testing.assert_array_equal(two.weights, mixture(suite, suite.names).weights)
+    staged = sequence(suite, ["read/easy", "delayed/easy"])
+    np.testing.assert_array_equal(
+        staged.weights, sequence(suite, [["read/easy"], ["delayed/easy"]]).weights
+    )
 
 
 @pytest.mark.slow
@@ -97,11 +173,11 @@ def test_a_policy_that_cannot_see_the_colour_does_no_better_than_chance(school):
 def test_a_run_repeats_bit_for_bit_and_in_any_chunks(school):
     learner, params = school
     plan = mixture(learner.actor.suite, learner.actor.suite.names)
-    whole, _ = learner.run(learner.start(params, jax.random.key(3)), HYPER, plan, 4)
+    whole, _ = learner.advance(learner.start(params, jax.random.key(3)), HYPER, plan, 4)
     parts = learner.start(params, jax.random.key(3))
     for count in (1, 3):
-        parts, _ = learner.run(parts, HYPER, plan, count)
-    other, _ = learner.run(learner.start(params, jax.random.key(4)), HYPER, plan, 4)
+        parts, _ = learner.advance(parts, HYPER, plan, count)
+    other, _ = learner.advance(learner.start(params, jax.random.key(4)), HYPER, plan, 4)
     for a, b, _ in zip(
         *map(jax.tree.leaves, (whole.params, parts.params, other.params)), strict=True
     ):
@@ -126,7 +202,7 @@ def test_no_curriculum_and_no_knob_recompiles(school):
     for i, curriculum in enumerate(curricula):
         hyper = dataclasses.replace(HYPER, learning_rate=1e-3 * i, gamma=0.9 + 0.01 * i)
         hyper = jax.tree.map(jnp.float32, hyper)
-        learner.run(learner.start(params, jax.random.key(0)), hyper, curriculum, 1 + i)
+        learner.advance(learner.start(params, jax.random.key(0)), hyper, curriculum, 1 + i)
     assert learner.run._cache_size() <= before + 1
 
 
@@ -138,10 +214,10 @@ def test_kl_from_the_base_policy_is_zero_at_first_and_grows():
     learner = Learner(actor, Window(32, 4, 32), algorithm, updates=10)
     plan = single(actor.suite, "read/easy")
     state = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1))
-    state, first = learner.run(state, hyper, plan, 1)
+    state, first = learner.advance(state, hyper, plan, 1)
     np.testing.assert_allclose(first["kl"], 0.0, atol=1e-5)
     np.testing.assert_allclose(first["old_kl"], 0.0, atol=1e-5)
-    _, later = learner.run(state, hyper, plan, 5)
+    _, later = learner.advance(state, hyper, plan, 5)
     assert later["kl"] > 1e-5
 
 
@@ -158,7 +234,7 @@ def test_every_named_algorithm_learns_to_read(name):
     learner = Learner(actor, Window(128, 6, 32), algorithm)
     updates = 300 if algorithm.objective == "reinforce" else 150
     state = learner.start(actor.policy.init(KEY), jax.random.key(1), updates)
-    state, metrics = learner.run(state, hyper, single(actor.suite, "read/easy"), updates)
+    state, metrics = learner.advance(state, hyper, single(actor.suite, "read/easy"), updates)
     assert all(np.isfinite(value).all() for value in metrics.values())
     success = evaluate(actor, state.params, 0, 64, 2, WINDOW)[0].success.mean()
     assert success > (0.4 if name == "gspo" else 0.7)
@@ -173,11 +249,11 @@ def test_a_horizon_of_one_and_hopeless_tasks_are_defined(name):
     learner = Learner(actor, Window(32, 3, 32), dataclasses.replace(algorithm, minibatch=8))
     plan = with_horizon(mixture(actor.suite, actor.suite.names), (0.01,))
     state = learner.start(actor.policy.init(KEY), jax.random.key(1), 5)
-    state, metrics = learner.run(state, hyper, plan, 5)
+    state, metrics = learner.advance(state, hyper, plan, 5)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves((metrics, state.params)))
     assert metrics["task_finished"][1] > 0 and metrics["task_solved"][1] == 0
     plan = single(actor.suite, "remember/easy")
-    state, metrics = learner.run(state, hyper, with_horizon(plan, (0.01,)), 5)
+    state, metrics = learner.advance(state, hyper, with_horizon(plan, (0.01,)), 5)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves((metrics, state.params)))
     assert metrics["success"] == 0
 
@@ -190,7 +266,7 @@ def test_reinforce_takes_one_step_however_its_rows_are_cut():
     for minibatch in (4, 16):
         algorithm = dataclasses.replace(ALGORITHMS["rebn"][0], minibatch=minibatch)
         learner = Learner(actor, Window(rows=16, turns=4, context=32), algorithm)
-        state, metrics = learner.run(
+        state, metrics = learner.advance(
             learner.start(params, KEY, 8), HYPER, single(actor.suite, "read/easy"), 1
         )
         counts = [x for x in jax.tree.leaves(state.optimiser) if x.dtype == jnp.int32]
@@ -210,10 +286,10 @@ def test_divergence_in_the_reward_holds_the_policy_near_the_reference():
         state = learner.start(actor.policy.init(KEY), jax.random.key(1))
         hyper = HYPER.replace(weights=Weights(kl=weight))
         plan = single(actor.suite, "read/easy")
-        state, first = learner.run(state, hyper, plan, 1)
+        state, first = learner.advance(state, hyper, plan, 1)
         np.testing.assert_allclose(first["kl"], 0.0, atol=1e-5)
-        state, _ = learner.run(state, hyper, plan, 58)
-        moved[weight] = float(learner.run(state, hyper, plan, 1)[1]["kl"])
+        state, _ = learner.advance(state, hyper, plan, 58)
+        moved[weight] = float(learner.advance(state, hyper, plan, 1)[1]["kl"])
     assert 0 < moved[0.5] < 0.5 * moved[0.0]
 
 
@@ -229,7 +305,7 @@ def test_imitation_teaches_the_expert():
     imitator = Imitator(actor, Window(64, 6, 48), noise=0.2, minibatch=16, updates=40)
     state = imitator.start(actor.policy.init(jax.random.key(0)), jax.random.key(1))
     plan = mixture(actor.suite, actor.suite.names)
-    state, _ = imitator.run(state, Hyper(learning_rate=5e-3, max_gradient=1.0), plan, 40)
+    state, _ = imitator.advance(state, Hyper(learning_rate=5e-3, max_gradient=1.0), plan, 40)
     for task in range(2):
         outcome, _ = evaluate(actor, state.params, task, 64, 1, Window(64, 1, 48))
         assert outcome.success.mean() > 0.9
@@ -242,12 +318,12 @@ def test_a_policy_that_thinks_first_learns_too():
     imitator = Imitator(actor, window, noise=0.2, minibatch=16, updates=10)
     plan = single(actor.suite, "read/easy")
     state = imitator.start(actor.policy.init(KEY), jax.random.key(1))
-    base, _ = imitator.run(state, Hyper(learning_rate=5e-3), plan, 10)
+    base, _ = imitator.advance(state, Hyper(learning_rate=5e-3), plan, 10)
     learner = Learner(actor, window, Algorithm(epochs=4, minibatch=8))
     # At twice the rate two of eight keys stayed below, at this one all reached 0.99.
     calm = HYPER.replace(learning_rate=1e-3)
     state = learner.start(base.params, jax.random.key(2), 160)
-    state, metrics = learner.run(state, calm, plan, 160)
+    state, metrics = learner.advance(state, calm, plan, 160)
     outcome, script = evaluate(actor, state.params, 0, 64, 2, window)
     assert outcome.success.mean() > 0.9 and outcome.words.min() >= 3
 
@@ -270,7 +346,7 @@ def test_instances_are_counted_from_the_first_that_is_asked_for():
         np.testing.assert_array_equal(script.opening.tokens[0], opening.tokens)
         seen.add(tuple(opening.tokens.tolist()))
     assert len(seen) > 1
-    with pytest.raises(ValueError, match="first=-1: expected 0"):
+    with pytest.raises(ValueError, match="first=-1: expected at least 0"):
         evaluate(Expert(suite), {}, 0, 8, 1, WINDOW, first=-1)
 
 

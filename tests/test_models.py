@@ -339,7 +339,7 @@ def test_policies_are_static_and_resolved() -> None:
         ({"head_dim": 7}, "head_dim=7: expected an even number"),
         ({"width": 62}, r"width=62: expected a multiple of 2 \* heads=4"),
         ({"rope_base": 1.0}, "rope_base=1.0: expected more than 1"),
-        ({"dtype": "float16"}, "dtype='float16': expected auto, float32 or bfloat16"),
+        ({"dtype": "float16"}, "dtype='float16': expected one of auto, float32, bfloat16"),
     ],
 )
 def test_bad_configurations_say_what_was_expected(fields: dict[str, Any], message: str) -> None:

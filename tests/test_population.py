@@ -34,7 +34,7 @@ def learner():
 
 
 def members_of(learner, rates, tasks):
-    hyper = stack([Hyper(learning_rate=rate) for rate in rates])
+    hyper = stack([Hyper(learning_rate=np.asarray(rate)) for rate in rates])
     curricula = stack([single(learner.actor.suite, task) for task in tasks])
     return hyper, curricula
 
@@ -44,7 +44,7 @@ def train(learner, rates, tasks, seeds, **sizes):
     population = Population(learner, **sizes)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     state = population.start(params, keys)
-    return population.run(state, *members_of(learner, rates, tasks), UPDATES)
+    return population.advance(state, *members_of(learner, rates, tasks), UPDATES)
 
 
 def member(tree, number):
@@ -71,12 +71,37 @@ def test_a_member_is_what_it_is_alone_bit_for_bit(learner, together):
             np.testing.assert_array_equal(value[0], together[1][name][number])
 
 
+def test_run_gives_the_curves_of_all_members_and_any_can_be_cut_out(learner, together):
+    population = Population(learner)
+    keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
+    state = population.start(learner.actor.policy.init(jax.random.key(0)), keys)
+    hyper, curricula = members_of(learner, RATES, TASKS)
+    after, curves = population.run(state, hyper, curricula)
+    assert curves["success"].shape == (UPDATES, 4)
+    np.testing.assert_allclose(
+        curves["policy_loss"].mean(axis=0), together[1]["policy_loss"], rtol=1e-4, atol=1e-6
+    )
+    alone = population.member(after, 1)
+    assert type(alone) is type(learner.start(learner.actor.policy.init(KEY), KEY))
+    for a, b in zip(
+        jax.tree.leaves(alone.params), member(together[0].members.params, 1), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert int(alone.update) == UPDATES == int(alone.updates)
+    assert (
+        jax.random.key_data(alone.key).tolist()
+        == jax.random.key_data(after.members.key[1]).tolist()
+    )
+    same, _ = population.run(state, hyper, curricula, 1)  # the state may be used again
+    assert int(same.update) == 1
+
+
 @pytest.mark.slow  # a program of its own
 def test_a_member_is_a_run_of_the_learner(learner, together):
     params = learner.actor.policy.init(jax.random.key(0))
     state = learner.start(params, jax.random.key(SEEDS[1]))
     curriculum = single(learner.actor.suite, TASKS[1])
-    state, _ = learner.run(state, Hyper(learning_rate=RATES[1]), curriculum, UPDATES)
+    state, _ = learner.advance(state, Hyper(learning_rate=RATES[1]), curriculum, UPDATES)
     for a, b in zip(
         member(together[0].members.params, 1), jax.tree.leaves(state.params), strict=True
     ):
@@ -113,7 +138,7 @@ def test_members_on_several_devices_say_nothing_to_each_other(learner):
     keys = jnp.stack([jax.random.key(seed) for seed in range(devices)])
     state = population.start(learner.actor.policy.init(jax.random.key(0)), keys)
     members = members_of(learner, [1e-3] * devices, [TASKS[0]] * devices)
-    text = population.run.lower(population, state, *members, 1).compile().as_text()
+    text = population.advance.lower(population, state, *members, 1).compile().as_text()
     assert "while" in text  # it is the program itself
     for name in ("all-reduce", "all-gather", "all-to-all", "reduce-scatter", "collective-permute"):
         assert name not in text, name
@@ -127,7 +152,7 @@ def test_members_that_share_devices_are_runs_of_their_learner(learner):
     shared = dataclasses.replace(learner, devices=2)
     state = shared.start(learner.actor.policy.init(jax.random.key(0)), jax.random.key(SEEDS[1]))
     curriculum = single(learner.actor.suite, TASKS[1])
-    alone, _ = shared.run(state, Hyper(learning_rate=RATES[1]), curriculum, UPDATES)
+    alone, _ = shared.advance(state, Hyper(learning_rate=RATES[1]), curriculum, UPDATES)
     for sizes in ({"devices": 1}, {"devices": 2}):  # two members on two devices leave each one
         members, _ = train(shared, RATES[:2], TASKS[:2], SEEDS[:2], **sizes)
         for a, b in zip(
@@ -142,12 +167,12 @@ def test_members_may_start_from_parameters_of_their_own(learner):
     keys = np.asarray([0, 1])
     members = members_of(learner, RATES[:2], TASKS[:2])
     population = Population(learner)
-    both, _ = population.run(
+    both, _ = population.advance(
         population.start(stack(own), jax.vmap(jax.random.key)(keys), own=True), *members, UPDATES
     )
     assert int(both.update) == UPDATES == int(both.updates)
     one = jax.tree.map(lambda x: x[1:], members)
-    alone, _ = population.run(
+    alone, _ = population.advance(
         population.start(own[1], jax.vmap(jax.random.key)(keys[1:])), *one, UPDATES
     )
     for a, b in zip(member(both.members.params, 1), member(alone.members.params, 0), strict=True):
@@ -180,7 +205,7 @@ def test_memory_is_predicted_and_members_are_cut_into_lanes(learner):
     population = Population(large)
     state = population.start(policy.init(KEY), jax.random.split(KEY, 1))
     each = members_of(large, [1e-3], TASKS[:1])
-    plan = Population.run.lower(population, state, *each, 1).compile().memory_analysis()
+    plan = Population.advance.lower(population, state, *each, 1).compile().memory_analysis()
     parts = member_bytes(large)
     predicted = peak_bytes(parts)
     needed = plan.temp_size_in_bytes + plan.output_size_in_bytes

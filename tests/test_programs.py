@@ -24,7 +24,7 @@ PLAN = {
     "train": {"updates": 1, "rows": 4, "turns": 2, "minibatch": 2},
     "evaluation": {"instances": 4, "attempts": 1},
 }
-PLAY, RUN = "_play_batch", "jit(run)"
+PLAY, RUN = "_play_batch", "jit(advance)"
 
 
 @pytest.fixture
@@ -59,6 +59,6 @@ def test_a_training_finds_its_program(number: int, compiled) -> None:
     assert compiled(RUN) == 1
     params = programs.policy(plan).init(jax.random.key(3))
     run, *rest = programs.start(plan, phase, params, lambda _: params)
-    state, _ = run.run(*rest, 1)
+    state, _ = run.advance(*rest, 1)
     assert int(state.update) == 1
     assert compiled(RUN) == 1

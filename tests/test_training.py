@@ -20,13 +20,14 @@ from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.curriculum import adaptive, mixture, with_replay
 from jaxagent.rl.learner import Learner
+from jaxagent.rl.updates import Diverged
 from jaxagent.rl.window import Window
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.checkpoint import Checkpoints
 from jaxagent.study.files import Unwritable
 from jaxagent.study.saved_policy import load_policy
 from jaxagent.study.stop import Stopped
-from jaxagent.study.training import Diverged, Log, train
+from jaxagent.study.training import Log, train
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_a_run_that_diverges_says_when_and_saves_nothing_broken(run, tmp_path):
     learner, curriculum, params = run
     state = learner.start(params, jax.random.key(1))
     with pytest.raises(Diverged, match="policy_loss.* not finite in updates 1 to 1"):
-        train(learner, state, Hyper(learning_rate=np.nan), curriculum, tmp_path)
+        train(learner, state, Hyper(learning_rate=np.asarray(np.nan)), curriculum, tmp_path)
     assert not any((tmp_path / "checkpoints").iterdir())
 
 
@@ -118,7 +119,7 @@ def test_a_broken_checkpoint_gives_way_to_the_one_before(run, tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     state = learner.start(params, jax.random.key(1))
     for step in (1, 2):
-        state, _ = learner.run(state, Hyper(), curriculum)
+        state, _ = learner.advance(state, Hyper(), curriculum)
         checkpoints.save(step, state, policy, suite)
     checkpoints.close()
     largest = max((tmp_path / "checkpoints" / "2").rglob("*"), key=lambda p: p.stat().st_size)

@@ -40,7 +40,7 @@ keys = jax.vmap(jax.random.key)(np.arange(MEMBERS))
 state = population.start(policy.init(jax.random.key(0)), keys, UPDATES)
 hyper = population.place(stack([Hyper(learning_rate=1e-3 * n) for n in range(1, 1 + MEMBERS)]))
 curriculum = population.place(stack([single(suite, "read/easy")] * MEMBERS))
-state, metrics = population.run(state, hyper, curriculum, UPDATES)
+state, metrics = population.advance(state, hyper, curriculum, UPDATES)
 params = state.members.params
 if COUNT > 1:
     params = multihost_utils.process_allgather(params, tiled=True)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxagent.checks import check_whole
 from jaxagent.envs.check_play import play_problems
 from jaxagent.envs.environment import Environment, Level
 from jaxagent.text import INTERFACES, Schema, compile_language
@@ -40,6 +41,7 @@ def check_environment(environment: Environment, episodes: int = 64) -> None:
     Raises:
         ValueError: listing every problem found, one per line, by level, method or field.
     """
+    check_whole("episodes", episodes, 1, 2**20)
     problems = list(_attribute_problems(environment))
     problems = problems or [*_word_problems(environment), *_level_problems(environment.levels)]
     problems = problems or list(_shape_problems(environment))

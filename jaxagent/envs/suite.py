@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int8, UInt32
 
+from jaxagent.checks import brief, check_kind
 from jaxagent.envs.dispatch import Branch, dispatch
 from jaxagent.envs.environment import Environment, Transition
 from jaxagent.envs.fingerprint import mix
@@ -83,6 +84,25 @@ class Suite:
     def names(self) -> tuple[str, ...]:
         """The tasks as text."""
         return tuple(str(task) for task in self.tasks)
+
+    def number(self, task: int | str | Task) -> int:
+        """Return the number of a task, which may be given by its name or by that number.
+
+        Raises:
+            TypeError: it is neither.
+            ValueError: there is no such task in the suite.
+        """
+        told = f"task={brief(task)}: expected one of {', '.join(self.names)}"
+        if isinstance(task, (str, Task)):
+            name = str(parse_task(str(task), self.environments))
+            if name not in self.names:
+                raise ValueError(told)
+            return self.names.index(name)
+        if isinstance(task, bool) or not isinstance(task, (int, np.integer)):
+            raise TypeError(told)
+        if not 0 <= task < len(self):
+            raise ValueError(f"{told}, or 0 to {len(self) - 1}")
+        return int(task)
 
     @cached_property
     def owner(self) -> np.ndarray:
@@ -219,12 +239,22 @@ def make_suite(
     """
     if environments is None:
         from jaxagent.envs.registry import ENVIRONMENTS as environments
+    check_kind("environments", environments, (list, tuple), "a list of environments")
+    for each in environments:
+        if not hasattr(each, "name") or not hasattr(each, "levels"):
+            raise TypeError(f"environments={brief(each)}: expected a list of environments")
+    if not environments:
+        raise ValueError("environments=[]: expected at least one environment")
     listed = tasks.split(",") if isinstance(tasks, str) else tasks
+    check_kind("tasks", listed, (list, tuple), "names of tasks, e.g. 'textcraft/easy, babyai/easy'")
+    for task in listed:
+        check_kind("tasks", task, (str, Task), "names of tasks, e.g. 'textcraft/easy, babyai/easy'")
     parsed = tuple(parse_task(str(task), environments) for task in listed if str(task).strip())
     if not parsed:
-        raise ValueError("tasks: a suite needs at least one task")
+        raise ValueError("tasks: expected at least one task, e.g. 'textcraft/easy'")
     if len(set(parsed)) != len(parsed):
-        raise ValueError(f"tasks: one is given twice in {', '.join(map(str, parsed))}")
+        told = f"one is given twice in {', '.join(map(str, parsed))}"
+        raise ValueError(f"tasks: {told}: expected each once")
     names = [each.name for each in environments]
     places = tuple(i for i, name in enumerate(names) if any(t.environment == name for t in parsed))
     used = tuple(environments[i] for i in places)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
+from jaxagent.checks import check_kind, check_option
 from jaxagent.envs.environment import SPLITS, Environment
 from jaxagent.text import ASIDE_COUNTS, ERRORS, INTERFACES, LEXICONS, LISTINGS
 
@@ -12,6 +13,14 @@ _SWITCHES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(SPLITS, ("split", SPLITS)),
     **dict.fromkeys(LEXICONS, ("lexicon", LEXICONS)),
     **dict.fromkeys(INTERFACES, ("interface", INTERFACES)),
+}
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "split": SPLITS,
+    "lexicon": tuple(LEXICONS),
+    "interface": tuple(INTERFACES),
+    "list": LISTINGS,
+    "errors": ERRORS,
+    "asides": tuple(map(str, ASIDE_COUNTS)),
 }
 _PREFIXED: Mapping[str, tuple[str, ...]] = {
     "list": LISTINGS,
@@ -47,6 +56,14 @@ class Task:
     list: str = "never"
     errors: str = "reason"
     asides: str = "0"
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            check_kind(f.name, value, str, "a text")
+            options = _OPTIONS.get(f.name)
+            if options:
+                check_option(f.name, value, options)
 
     def __str__(self) -> str:
         words = [

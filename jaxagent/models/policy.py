@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from jaxagent.models.transformer import Cache, ModelConfig, Transformer, empty_cache
+from jaxagent.checks import check_key, check_kind, check_option, check_whole
+from jaxagent.models.transformer import SIZES, Cache, ModelConfig, Transformer, empty_cache
 
 Params = dict[str, Any]
 
@@ -28,14 +29,19 @@ class Policy:
     """
 
     config: ModelConfig
-    """Shape of the transformer; `head_dim` and `dtype` are resolved when the policy is built."""
+    """Shape of the transformer, or the name of one of `SIZES`; `head_dim` and `dtype` are resolved
+    when the policy is built."""
     vocabulary: int
     """Number of words; tokens are 0 .. vocabulary - 1."""
 
     def __post_init__(self) -> None:
         """Check the vocabulary and resolve the configuration for this machine."""
-        if self.vocabulary < 2:
-            raise ValueError(f"vocabulary={self.vocabulary}: expected at least 2 words")
+        if isinstance(self.config, str):
+            check_option("config", self.config, SIZES)
+            object.__setattr__(self, "config", SIZES[self.config])
+        expected = f"a jaxagent.ModelConfig, or one of {', '.join(SIZES)}"
+        check_kind("config", self.config, ModelConfig, expected)
+        check_whole("vocabulary", self.vocabulary, 2, 2**24)
         object.__setattr__(self, "config", self.config.resolve())
 
     @functools.cached_property
@@ -45,12 +51,18 @@ class Policy:
 
     def init(self, key: jax.Array) -> Params:
         """Draw float32 parameters: near-uniform words, near-zero values."""
+        check_key("key", key)
         return self._init(key)
 
     @functools.partial(jax.jit, static_argnums=0)  # else every operation is compiled on its own
     def _init(self, key: jax.Array) -> Params:
         token = jnp.zeros((1,), jnp.int32)
         return dict(self.module.init(key, token, token, token)["params"])
+
+    @functools.cached_property
+    def shapes(self) -> Params:
+        """The parameters' shapes and types, as `jax.ShapeDtypeStruct`."""
+        return jax.eval_shape(self._init, jax.random.key(0))
 
     def encode(
         self,

@@ -13,7 +13,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from jaxagent.checks import check_number, check_option, check_whole
 from jaxagent.models.attention import Places, attend, attend_packed, rotate, rotations
+
+MOST = MappingProxyType(
+    {
+        "width": 2**14,
+        "layers": 2**8,
+        "heads": 2**8,
+        "kv_heads": 2**8,
+        "hidden": 2**16,
+        "head_dim": 2**12,
+    }
+)
+"""The largest sizes of a transformer."""
 
 EMBEDDING_SCALE = 0.02
 NORM_EPSILON = 1e-6
@@ -42,12 +55,13 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        for name in ("width", "layers", "heads", "kv_heads", "hidden"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        for name, most in MOST.items():
+            check_whole(name, getattr(self, name), 0 if name == "head_dim" else 1, most)
+        check_number("rope_base", self.rope_base, most=1e12)
+        check_option("dtype", self.dtype, ("auto", "float32", "bfloat16"))
         if self.heads % self.kv_heads:
             raise ValueError(f"kv_heads={self.kv_heads}: expected a divisor of heads={self.heads}")
-        if self.head_dim < 0 or self.head_dim % 2:
+        if self.head_dim % 2:
             raise ValueError(f"head_dim={self.head_dim}: expected an even number, or 0 for default")
         if not self.head_dim and self.width % (2 * self.heads):
             raise ValueError(
@@ -56,8 +70,6 @@ class ModelConfig:
             )
         if self.rope_base <= 1:
             raise ValueError(f"rope_base={self.rope_base}: expected more than 1")
-        if self.dtype not in ("auto", "float32", "bfloat16"):
-            raise ValueError(f"dtype={self.dtype!r}: expected auto, float32 or bfloat16")
 
     @property
     def channels(self) -> int:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.checks import check_kind, check_option
 from jaxagent.envs.pool import Pool
 from jaxagent.envs.suite import Instance, Suite
-from jaxagent.models import Cache, Params, Policy, log_prob, sample
+from jaxagent.models import SIZES, Cache, Params, Policy, log_prob, sample
 from jaxagent.rl.player import Spoken
 from jaxagent.text import END
 
@@ -86,7 +87,8 @@ class Actor:
     """A policy in a suite. Static; the parameters are an argument.
 
     Attributes:
-        policy: reads and writes words; its vocabulary is that of the suite's language.
+        policy: reads and writes words; its vocabulary is that of the suite's language. The name
+            of a size makes one, e.g. `Actor("tiny", suite)`.
         suite: the tasks.
     """
 
@@ -94,7 +96,13 @@ class Actor:
     suite: Suite
 
     def __post_init__(self) -> None:
+        check_kind("suite", self.suite, Suite, "a jaxagent.Suite, as make_suite(…) returns it")
         words = len(self.suite.language.vocabulary)
+        named: Any = self.policy
+        if isinstance(named, str):
+            check_option("policy", named, SIZES)
+            object.__setattr__(self, "policy", Policy(named, words))  # type: ignore[arg-type]
+        check_kind("policy", self.policy, Policy, "a jaxagent.Policy, or the name of a size")
         if self.policy.vocabulary != words:
             raise ValueError(
                 f"vocabulary={self.policy.vocabulary}: the policy does not know the suite's "

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import flax.struct
 import jax
 
+from jaxagent.checks import check_flag, check_option, check_whole
 from jaxagent.rl.loss import OBJECTIVES, RATIOS, SAMPLED_KL, Scalar, Weights
+from jaxagent.rl.ranges import check_written
 from jaxagent.rl.window import Window
 
 GROUP_ADVANTAGES = ("group", "leave-one-out", "anchor")
@@ -73,20 +75,21 @@ class Algorithm:
     aggregation: str = "token-mean"
     kl: str = "none"
     consolidates: bool = False
-    epochs: int = 2
-    minibatch: int = 32
+    epochs: int = 1
+    minibatch: int = 8
 
     def __post_init__(self) -> None:
-        _check("advantage", self.advantage, ADVANTAGES)
-        _check("cut", self.cut, CUTS)
-        _check("normalisation", self.normalisation, NORMALISATIONS)
-        _check("ratio", self.ratio, RATIOS)
-        _check("objective", self.objective, OBJECTIVES)
-        _check("aggregation", self.aggregation, AGGREGATIONS)
-        _check("kl", self.kl, DIVERGENCES)
-        for name in ("epochs", "minibatch", "group"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        check_option("advantage", self.advantage, ADVANTAGES)
+        check_option("cut", self.cut, CUTS)
+        check_option("normalisation", self.normalisation, NORMALISATIONS)
+        check_option("ratio", self.ratio, RATIOS)
+        check_option("objective", self.objective, OBJECTIVES)
+        check_option("aggregation", self.aggregation, AGGREGATIONS)
+        check_option("kl", self.kl, DIVERGENCES)
+        for name, most in (("epochs", 1000), ("minibatch", 2**20), ("group", 2**20)):
+            check_whole(name, getattr(self, name), 1, most)
+        for name in ("drop_decided", "consolidates"):
+            check_flag(name, getattr(self, name))
         compared = self.advantage in GROUP_ADVANTAGES or self.drop_decided
         if compared and self.group < 2:
             raise ValueError(f"group={self.group}: expected at least 2 attempts to compare")
@@ -142,19 +145,22 @@ class Hyper(flax.struct.PyTreeNode):
         weights: of the parts of the loss.
     """
 
-    learning_rate: Scalar = 1e-3
+    learning_rate: Scalar = 3e-4
     warmup: Scalar = 0.02
-    final_rate: Scalar = 0.1
+    final_rate: Scalar = 0.4
     gamma: Scalar = 0.99
     lam: Scalar = 0.95
     anchor: Scalar = 1.0
-    invalid_penalty: Scalar = 0.0
+    invalid_penalty: Scalar = 0.03
     overlong: Scalar = 0.0
     overlong_share: Scalar = 0.2
     reference_decay: Scalar = 1.0
     consolidation: Scalar = 0.0
     max_gradient: Scalar = 0.5
     weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        check_written(self)
 
     def rate_at(
         self, progress: jax.typing.ArrayLike, share: jax.typing.ArrayLike = 0.0
@@ -173,11 +179,6 @@ class Hyper(flax.struct.PyTreeNode):
         warm = done + share >= self.warmup
         rise = jax.numpy.where(warm, 1.0, (done + share) / jax.numpy.maximum(self.warmup, 1e-9))
         return self.learning_rate * rise * (1.0 - (1.0 - self.final_rate) * done)
-
-
-def _check(name: str, value: str, options: Iterable[str]) -> None:
-    if value not in options:
-        raise ValueError(f"{name}={value!r}: expected one of {', '.join(options)}")
 
 
 _NO_CRITIC = Hyper(gamma=1.0, weights=Weights(value=0.0))

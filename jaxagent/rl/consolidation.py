@@ -6,11 +6,14 @@ Kirkpatrick et al. 2017, arXiv 1612.00796, eq. 3).
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxagent.checks import check_kind
 from jaxagent.models import Params
 
 
@@ -29,6 +32,11 @@ class Memory(flax.struct.PyTreeNode):
 def no_memory() -> Memory:
     """Nothing to be held to, for algorithms that do not consolidate."""
     return Memory({}, {})
+
+
+def check_memory(memory: Any) -> None:
+    """Refuse with a TypeError what is no memory of earlier stages."""
+    check_kind("memory", memory, Memory, "a Memory, as jaxagent.rl.consolidation.remember makes it")
 
 
 def drift(params: Params, memory: Memory) -> Float[Array, ""]:

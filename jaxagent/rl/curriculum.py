@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxagent.checks import brief, check_kind, check_number, check_option, check_share
 from jaxagent.envs.suite import Suite
 
 RULES = ("static", "balance", "learnability", "progress", "bandit", "gate")
@@ -33,6 +34,16 @@ _LARGEST = 80.0
 _EARLY = 1e-6
 """How much before its place a stage begins, so that rounding of progress does not delay it."""
 
+TEMPERATURES = (1e-2, 1e6)
+"""Of rules and weights, least and most."""
+
+MOST_WEIGHT = 1e6
+"""Of a task, beside others."""
+
+Stage = Mapping[str, float] | Sequence[str] | str
+"""Tasks with their weights, or tasks that weigh the same; one text may name several, separated by
+commas."""
+
 
 class Curriculum(flax.struct.PyTreeNode):
     """Task weights and turn limits over progress.
@@ -49,6 +60,7 @@ class Curriculum(flax.struct.PyTreeNode):
         threshold: float32[], success that opens the next stage of `gate`.
         rank: int32[tasks], stage of `gate` that each task belongs to.
         replay: float32[], share of the instances that are replayed, if the learner replays.
+        tasks: names of the suite's tasks; static, as it tells which suite this belongs to.
     """
 
     progress: Float[Array | np.ndarray, " knots"]
@@ -61,6 +73,7 @@ class Curriculum(flax.struct.PyTreeNode):
     threshold: Float[Array | np.ndarray, ""]
     rank: Int[Array | np.ndarray, " tasks"]
     replay: Float[Array | np.ndarray, ""]
+    tasks: tuple[str, ...] = flax.struct.field(pytree_node=False, default=())
 
     def weights_at(self, progress: Float[Array, ""]) -> Float[Array, " tasks"]:
         """Weights over the tasks at `progress`, summing to 1."""
@@ -76,17 +89,19 @@ class Curriculum(flax.struct.PyTreeNode):
         return jnp.asarray(self.horizon)[jnp.maximum(reached - 1, 0)]
 
 
-def mixture(suite: Suite, weights: Mapping[str, float] | Sequence[str]) -> Curriculum:
+def mixture(suite: Suite, weights: Stage) -> Curriculum:
     """The same weights throughout; tasks in a plain list weigh the same.
 
     Raises:
-        ValueError: a task is not in the suite, a weight is negative or all are zero.
+        TypeError: an argument is of another kind.
+        ValueError: a task is not in the suite, a weight is not finite or negative, or all are zero.
     """
-    return _through([(0.0, _row(suite, weights))])
+    return _through(suite, [(0.0, _row(suite, weights))])
 
 
 def single(suite: Suite, task: str) -> Curriculum:
     """One task."""
+    check_kind("task", task, str, "the name of a task")
     return mixture(suite, [task])
 
 
@@ -98,18 +113,16 @@ def tempered(weights: Mapping[str, float], temperature: float) -> dict[str, floa
     Raises:
         ValueError: the temperature is not positive, or a weight is negative or not finite.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature}: expected more than 0")
-    if not all(0 <= weight < math.inf for weight in weights.values()):
-        raise ValueError(f"weights={dict(weights)}: expected finite numbers of at least 0")
+    check_kind("weights", weights, Mapping, "a dictionary of task -> weight")
+    for name, weight in weights.items():
+        check_number(f"weights[{brief(name)}]", weight, 0.0, MOST_WEIGHT)
+    check_number("temperature", temperature, *TEMPERATURES)
     power, largest = 1.0 / temperature, max(weights.values(), default=0.0)
     unit = largest if power * math.log(max(largest, 1.0)) > _LARGEST else 1.0
     return {name: (n / unit) ** power if n else 0.0 for name, n in weights.items()}
 
 
-def sequence(
-    suite: Suite, stages: Sequence[Mapping[str, float] | Sequence[str]], rehearsal: float = 0.0
-) -> Curriculum:
+def sequence(suite: Suite, stages: Sequence[Stage], rehearsal: float = 0.0) -> Curriculum:
     """One mixture after the other, each for an equal share of the training.
 
     Args:
@@ -119,10 +132,11 @@ def sequence(
         rehearsal: share of every stage but the first that goes to the stages before it.
 
     Raises:
-        ValueError: there is no stage, or a mixture is none (see `mixture`).
+        TypeError: an argument is of another kind.
+        ValueError: there are no stages or too many, or a value is out of range.
     """
-    _check_share("rehearsal", rehearsal)
-    _check_stages(stages)
+    check_share("rehearsal", rehearsal)
+    _check_list("stages", stages, KNOTS // 2)
     starts = [*_starts(len(stages)), 1.0]
     knots: list[tuple[float, np.ndarray]] = []
     before: list[np.ndarray] = []
@@ -132,7 +146,7 @@ def sequence(
         before.append(row)
         row = (1.0 - rehearsal) * row + rehearsal * earlier
         knots += [(starts[i], row), (starts[i + 1], row)]
-    return _through(knots)
+    return _through(suite, knots)
 
 
 def ramp(suite: Suite, tasks: Sequence[str], rehearsal: float = 0.1) -> Curriculum:
@@ -142,12 +156,18 @@ def ramp(suite: Suite, tasks: Sequence[str], rehearsal: float = 0.1) -> Curricul
         suite: the tasks.
         tasks: in the order of difficulty.
         rehearsal: share that is always spread evenly over all of them.
+
+    Raises:
+        TypeError: an argument is of another kind.
+        ValueError: there are no tasks or too many, or a value is out of range.
     """
-    _check_share("rehearsal", rehearsal)
+    check_share("rehearsal", rehearsal)
+    tasks = _listed(tasks)
+    _check_list("tasks", tasks, KNOTS)
     even = _row(suite, tasks)
     rows = [rehearsal * even + (1.0 - rehearsal) * _row(suite, [task]) for task in tasks]
     places = np.linspace(0.0, 1.0, len(tasks)) if len(tasks) > 1 else [0.0]
-    return _through([(place, row) for place, row in zip(places, rows, strict=True)])
+    return _through(suite, [(place, row) for place, row in zip(places, rows, strict=True)])
 
 
 def with_horizon(curriculum: Curriculum, shares: Sequence[float]) -> Curriculum:
@@ -156,7 +176,11 @@ def with_horizon(curriculum: Curriculum, shares: Sequence[float]) -> Curriculum:
     Raises:
         ValueError: a share is not in (0, 1].
     """
-    if not 1 <= len(shares) <= KNOTS or not all(0.0 < share <= 1.0 for share in shares):
+    _check_curriculum(curriculum)
+    _check_list("shares", shares, KNOTS)
+    for share in shares:
+        check_number("shares", share)
+    if not all(0.0 < share <= 1.0 for share in shares):
         raise ValueError(f"shares={tuple(shares)}: expected up to {KNOTS} numbers in (0, 1]")
     stage, horizon = np.full(KNOTS, np.inf, np.float32), np.ones(KNOTS, np.float32)
     stage[: len(shares)] = _starts(len(shares))
@@ -179,11 +203,10 @@ def adaptive(
         ValueError: a value is out of range.
     """
     choices = [each for each in RULES if each != "gate"]
-    if rule not in choices:
-        raise ValueError(f"rule={rule!r}: expected one of {', '.join(choices)}")
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature}: expected more than 0")
-    _check_share("explore", explore)
+    _check_curriculum(curriculum)
+    check_option("rule", rule, choices)
+    check_number("temperature", temperature, *TEMPERATURES)
+    check_share("explore", explore)
     return curriculum.replace(
         rule=np.asarray(RULES.index(rule), np.int32),
         temperature=np.asarray(temperature, np.float32),
@@ -193,7 +216,7 @@ def adaptive(
 
 def gated(
     suite: Suite,
-    stages: Sequence[Mapping[str, float] | Sequence[str]],
+    stages: Sequence[Stage],
     threshold: float = 0.8,
     rehearsal: float = 0.1,
 ) -> Curriculum:
@@ -208,15 +231,15 @@ def gated(
     Raises:
         ValueError: there is no stage, a task is in two, or a value is out of range.
     """
-    _check_share("threshold", threshold)
-    _check_share("rehearsal", rehearsal)
-    _check_stages(stages)
+    check_share("threshold", threshold)
+    check_share("rehearsal", rehearsal)
+    _check_list("stages", stages, KNOTS)
     rows = np.stack([_row(suite, stage) for stage in stages])
     twice = [name for name, uses in zip(suite.names, (rows > 0).sum(0), strict=True) if uses > 1]
     if twice:
         raise ValueError(f"stages: {', '.join(twice)} in more than one, expected in one")
     rank = np.where(rows.any(0), rows.argmax(0), len(stages))
-    return _through([(0.0, rows.mean(0))]).replace(
+    return _through(suite, [(0.0, rows.mean(0))]).replace(
         rule=np.asarray(RULES.index("gate"), np.int32),
         rank=rank.astype(np.int32),
         threshold=np.asarray(threshold, np.float32),
@@ -226,7 +249,8 @@ def gated(
 
 def with_replay(curriculum: Curriculum, share: float) -> Curriculum:
     """The same weights, with a share of the instances replayed (see `Learner.replay`)."""
-    _check_share("share", share)
+    _check_curriculum(curriculum)
+    check_share("share", share)
     return curriculum.replace(replay=np.asarray(share, np.float32))
 
 
@@ -235,36 +259,49 @@ def shares(weights: Float[Array, " n"]) -> Float[Array, " n"]:
     return weights / jnp.maximum(jnp.sum(weights), 1e-30)
 
 
-def _check_share(name: str, value: float) -> None:
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name}={value}: expected a share between 0 and 1")
-
-
-def _check_stages(stages: Sequence[Any]) -> None:
-    if not len(stages):
-        raise ValueError("stages=[]: expected at least one mixture")
-
-
 def _starts(stages: int) -> np.ndarray:
     """Where each of so many equal stages begins."""
     return np.maximum(np.arange(stages) / stages - _EARLY, 0.0)
 
 
-def _row(suite: Suite, weights: Mapping[str, float] | Sequence[str]) -> np.ndarray:
-    given = dict(weights) if isinstance(weights, Mapping) else dict.fromkeys(weights, 1.0)
-    unknown = sorted(set(given) - set(suite.names))
+def _row(suite: Suite, weights: Stage) -> np.ndarray:
+    """float32[tasks], summing to 1."""
+    check_kind("suite", suite, Suite, "a jaxagent.Suite, as make_suite(…) returns it")
+    weights = _listed(weights)
+    if not isinstance(weights, Mapping):
+        check_kind("weights", weights, (list, tuple), "a list of tasks, or a dictionary of weights")
+        for name in weights:
+            check_kind("weights", name, str, "names of tasks")
+        weights = dict.fromkeys(weights, 1.0)
+    unknown = sorted(str(name) for name in set(weights) - set(suite.names))
     if unknown:
-        raise ValueError(f"curriculum: {unknown} are not tasks of the suite {list(suite.names)}")
-    row = np.array([given.get(name, 0.0) for name in suite.names], np.float64)
-    if not np.isfinite(row).all() or (row < 0).any() or not row.any():
-        raise ValueError(f"curriculum: weights {given} must be finite, at least 0, and not all 0")
+        given, known = brief(unknown), ", ".join(suite.names)
+        raise ValueError(f"weights: {given} are not tasks of the suite: expected {known}")
+    for name, weight in weights.items():
+        check_number(f"weights[{name!r}]", weight, 0.0, MOST_WEIGHT)
+    row = np.array([weights.get(name, 0.0) for name in suite.names], np.float64)
+    if not row.any():
+        raise ValueError(f"weights={brief(row.tolist())}: expected at least one above 0")
     row /= row.max()
     return (row / row.sum()).astype(np.float32)
 
 
-def _through(knots: Sequence[tuple[float, np.ndarray]]) -> Curriculum:
-    if len(knots) > KNOTS:
-        raise ValueError(f"curriculum: {len(knots)} knots, expected at most {KNOTS}")
+def _listed(tasks: Any) -> Any:
+    """The tasks that a text names, separated by commas; what is no text stays as it is."""
+    return [name.strip() for name in tasks.split(",")] if isinstance(tasks, str) else tasks
+
+
+def _check_list(name: str, values: Any, most: int) -> None:
+    check_kind(name, values, (list, tuple), f"a list of 1 to {most}")
+    if not 1 <= len(values) <= most:
+        raise ValueError(f"{name}: {len(values)} of them: expected 1 to {most}")
+
+
+def _check_curriculum(curriculum: Any) -> None:
+    check_kind("curriculum", curriculum, Curriculum, "a curriculum, e.g. mixture(suite, …)")
+
+
+def _through(suite: Suite, knots: Sequence[tuple[float, np.ndarray]]) -> Curriculum:
     padded = [*knots, *[knots[-1]] * (KNOTS - len(knots))]
     progress, weights = (np.asarray(each, np.float32) for each in zip(*padded, strict=True))
     stage = np.full(KNOTS, np.inf, np.float32)
@@ -281,4 +318,5 @@ def _through(knots: Sequence[tuple[float, np.ndarray]]) -> Curriculum:
         threshold=np.asarray(1, np.float32),
         rank=np.zeros(weights.shape[1], np.int32),
         replay=none,
+        tasks=suite.names,
     )

@@ -18,7 +18,12 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxagent.checks import check_whole
+
 AXIS = "data"
+
+MOST_DEVICES = 2**16
+"""Devices that a batch may be shared by."""
 
 
 def mesh_of(devices: int) -> Mesh:
@@ -182,8 +187,8 @@ def devices_for(*sizes: int) -> int:
 
 def check_devices(devices: int, rows: int, minibatch: int) -> None:
     """Raises `ValueError` if a batch cannot be shared evenly by so many devices."""
-    if devices < 1:
-        raise ValueError(f"devices={devices}: expected at least 1")
+    check_whole("devices", devices, 1, MOST_DEVICES)
+    check_whole("minibatch", minibatch, 1, 2**20)
     for name, number in (("rows", rows), ("minibatch", minibatch)):
         if number % devices:
             raise ValueError(f"{name}={number}: expected a multiple of devices={devices}")

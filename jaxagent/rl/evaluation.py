@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import flax.struct
 import jax
@@ -13,9 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.checks import brief, check_kind, check_number, check_whole
 from jaxagent.envs.pool import Pool, evaluation_keys, fill_pool
-from jaxagent.envs.suite import Message
+from jaxagent.envs.suite import Message, Suite
 from jaxagent.models import Params
+from jaxagent.rl.actor import Actor
+from jaxagent.rl.arguments import check_params
 from jaxagent.rl.devices import on_host, own_key, rank, replicate, spread
 from jaxagent.rl.failures import start_watch, watch_turn
 from jaxagent.rl.player import Player
@@ -141,7 +145,7 @@ def _blank_words(player: Player, window: Window, recorded: int) -> tuple[Message
 def evaluate(
     player: Player,
     params: Params,
-    task: int,
+    task: int | str,
     instances: int = 256,
     attempts: int = 4,
     window: Window = DEFAULT_WINDOW,
@@ -159,7 +163,7 @@ def evaluate(
     Args:
         player: a policy in its suite, or an expert.
         params: its parameters.
-        task: number of the task.
+        task: name or number of the task.
         instances: how many.
         attempts: episodes per instance.
         window: rows side by side, and the limits that the policy was trained with; rows beyond
@@ -177,11 +181,21 @@ def evaluate(
     Returns:
         NumPy arrays [instances, attempts], and [recorded] the words of as many episodes, that of
         the first attempt at the first instance before the others.
+
+    Raises:
+        TypeError: an argument is of another kind.
+        ValueError: an argument is out of range, the task is not one of the suite, or the
+            parameters are not those of the policy.
     """
-    if instances < 1 or attempts < 1:
-        raise ValueError(f"instances={instances}, attempts={attempts}: expected at least 1")
-    if not 0 <= first < 2**31:
-        raise ValueError(f"first={first}: expected 0 to 2**31 - 1")
+    number = _check_evaluation(player, params, task, window)
+    for name, value in (("instances", instances), ("attempts", attempts)):
+        check_whole(name, value, 1, 2**24)
+    check_whole("first", first, 0)
+    check_whole("last instance", first + instances - 1, 0)
+    check_whole("seed", seed, 0, 2**32 - 1)
+    check_number("temperature", temperature, 0.0, 100.0, positive=True)
+    check_whole("devices", devices)
+    check_whole("recorded", recorded, 1, 2**20)
     window.check(player.suite)
     rows = window.rows
     if rows % devices:
@@ -195,7 +209,7 @@ def evaluate(
         key = jax.random.fold_in(jax.random.key(seed), start // rows)
         # Attempts at one instance are neighbours.
         numbers = first + np.arange(start, start + rows) // attempts
-        traced = (jnp.asarray(numbers, jnp.uint32), params, task, key, temperature)
+        traced = (jnp.asarray(numbers, jnp.uint32), params, number, key, float(temperature))
         static = (player, window, devices, _on_each(recorded, devices))
         batches.append(on_host(_play_batch(*static, *traced)))
         if report is not None:
@@ -221,6 +235,16 @@ def context_warning(task: str, outcome: Outcome, context: int) -> str:
         f"{task}: {share:.0%} of the episodes were cut by the context of {context} tokens while "
         "turns were left, and count as not solved; a larger context leaves room for them"
     )
+
+
+def _check_evaluation(player: Any, params: Any, task: Any, window: Any) -> int:
+    """Check who plays what; return the number of the task."""
+    if not isinstance(getattr(player, "suite", None), Suite):
+        raise TypeError(f"player={brief(player)}: expected a jaxagent.Actor or jaxagent.Expert")
+    check_kind("window", window, Window, "a jaxagent.Window")
+    if isinstance(player, Actor):
+        check_params("params", player.policy, params)
+    return player.suite.number(task)
 
 
 def compile_evaluation(

@@ -14,12 +14,20 @@ import optax
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.checks import check_flag, check_key, check_kind, check_share, check_whole
 from jaxagent.envs.pool import Pool, draw_pool
 from jaxagent.envs.suite import Instance, Suite
 from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
-from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.arguments import (
+    check_curriculum,
+    check_hyper,
+    check_params,
+    check_state,
+    updates_left,
+)
+from jaxagent.rl.curriculum import Curriculum, mixture
 from jaxagent.rl.devices import across, arrange, check_devices, own_keys, spread
 from jaxagent.rl.layout import Layout, layout_of
 from jaxagent.rl.loss import imitation_loss
@@ -29,7 +37,7 @@ from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import rollout
-from jaxagent.rl.updates import Metrics, progress_of, repeat
+from jaxagent.rl.updates import Curves, Metrics, follow, progress_of, repeat
 from jaxagent.rl.window import Window
 from jaxagent.text import END, NONE
 
@@ -51,7 +59,10 @@ class Expert:
     slips: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.noise >= 0 and self.slips >= 0 and self.noise + self.slips <= 1):
+        check_kind("suite", self.suite, Suite, "a jaxagent.Suite, as make_suite(…) returns it")
+        check_share("noise", self.noise)
+        check_share("slips", self.slips)
+        if self.noise + self.slips > 1:
             raise ValueError(
                 f"noise={self.noise}, slips={self.slips}: expected probabilities of sum at most 1"
             )
@@ -190,16 +201,25 @@ class Imitator:
 
     actor: Actor
     window: Window = Window(rows=128, turns=16)
-    noise: float = 0.2
-    slips: float = 0.0
+    noise: float = 0.1
+    slips: float = 0.15
     clean: bool = True
-    minibatch: int = 32
-    updates: int = 100
+    minibatch: int = 8
+    updates: int = 36
     devices: int = 1
     split: bool = False
 
     def start(self, params: Params, key: jax.Array, updates: int | None = None) -> ImitatorState:
-        """The state before the first of `updates`."""
+        """The state before the first of `updates`.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            ValueError: parameters are not those of the policy, or `updates` is below 1.
+        """
+        check_params("params", self.actor.policy, params)
+        check_key("key", key)
+        if updates is not None:
+            check_whole("updates", updates)
         counters = jnp.int32(0), jnp.int32(self.updates if updates is None else updates)
         state = ImitatorState(params, optimiser().init(params), key, *counters)
         return arrange(state, self.devices, self._places)
@@ -216,7 +236,12 @@ class Imitator:
         return ImitatorState(self.layout.of_params, self.layout.of_optimiser, *rest)  # type: ignore
 
     def __post_init__(self) -> None:
+        check_kind("actor", self.actor, Actor, 'a jaxagent.Actor, e.g. Actor("tiny", suite)')
+        check_kind("window", self.window, Window, "a jaxagent.Window")
         Expert(self.actor.suite, self.noise, self.slips)  # checks the probabilities
+        check_whole("updates", self.updates)
+        for name in ("clean", "split"):
+            check_flag(name, getattr(self, name))
         if self.clean and self.noise + self.slips >= 1:
             raise ValueError(
                 f"noise={self.noise}, slips={self.slips}: expected a sum below 1 with clean=True, "
@@ -230,15 +255,52 @@ class Imitator:
         """Turns that an update plays."""
         return self.window.rows * self.window.turns
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    @property
+    def settings(self) -> Hyper:
+        """The settings that `run` takes where it is given none."""
+        return Hyper(learning_rate=2e-3, final_rate=0.1, max_gradient=1.0)
+
     def run(
+        self,
+        state: ImitatorState,
+        hyper: Hyper | None = None,
+        curriculum: Curriculum | None = None,
+        count: int | None = None,
+        progress: bool = True,
+    ) -> tuple[ImitatorState, Curves]:
+        """Learn from demonstrations: do `count` updates, show a bar, return state and curves.
+
+        Arguments and errors are those of `Learner.run`; the metrics are `loss` (nats per word),
+        `accuracy` (share of the experts' words) and `tokens`, a leading axis [count].
+        """
+        hyper = self.settings if hyper is None else hyper
+        suite = self.actor.suite
+        curriculum = mixture(suite, suite.names) if curriculum is None else curriculum
+        check_state(state, ImitatorState, self.actor.policy)
+        check_hyper(hyper)
+        check_curriculum(curriculum, suite)
+        check_flag("progress", progress)
+        count = updates_left(state, count)
+        return follow(
+            lambda state: self.advance(state, hyper, curriculum, 1),
+            state,
+            count,
+            "imitating",
+            progress,
+        )
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def advance(
         self,
         state: ImitatorState,
         hyper: Hyper,
         curriculum: Curriculum,
         count: jax.typing.ArrayLike = 1,
     ) -> tuple[ImitatorState, Metrics]:
-        """Does `count` updates in one call; returns the means of their metrics."""
+        """Do `count` updates in one program, and return the means of their metrics.
+
+        It checks nothing, and uses up the arrays of the state that it is given.
+        """
 
         def updates(state: ImitatorState, *traced: Any) -> tuple[ImitatorState, Metrics]:
             hyper, curriculum, count = traced

@@ -10,13 +10,21 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
+from jaxagent.checks import check_flag, check_key, check_whole
 from jaxagent.envs.pool import pool_of
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
-from jaxagent.rl.consolidation import Memory, no_memory
+from jaxagent.rl.arguments import (
+    check_curriculum,
+    check_hyper,
+    check_params,
+    check_state,
+    updates_left,
+)
+from jaxagent.rl.consolidation import Memory, check_memory, no_memory
 from jaxagent.rl.credit import Credit, assign_credit
-from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.curriculum import Curriculum, mixture
 from jaxagent.rl.devices import across, arrange, own_keys, spread
 from jaxagent.rl.improvement import divergence_of_rollout, improve
 from jaxagent.rl.learner_parts import LearnerParts, LearnerState
@@ -28,7 +36,7 @@ from jaxagent.rl.replay import no_replay
 from jaxagent.rl.rollout import rollout
 from jaxagent.rl.standing import no_standing
 from jaxagent.rl.trajectory import Trajectory
-from jaxagent.rl.updates import Metrics, repeat
+from jaxagent.rl.updates import Curves, Metrics, follow, repeat
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +54,25 @@ class Learner(LearnerParts):
         reference: Params | None = None,
         memory: Memory | None = None,
     ) -> LearnerState:
-        """The state before the first of `updates`, on all devices: see `initial`."""
-        state = self.initial(params, key, updates, reference, memory)
+        """The state before the first of `updates`, on all devices: see `initial`.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            ValueError: parameters are not those of the policy, or `updates` is below 1.
+        """
+        policy = self.actor.policy
+        check_params("params", policy, params)
+        check_key("key", key)
+        if updates is not None:
+            check_whole("updates", updates)
+        if reference is not None:
+            check_params("reference", policy, reference)
+        if memory is not None:
+            check_memory(memory)
+        return self.placed(self.initial(params, key, updates, reference, memory))
+
+    def placed(self, state: LearnerState) -> LearnerState:
+        """Copy a state onto the learner's devices."""
         return arrange(state, self.devices, self._places(state))
 
     def _places(self, state: LearnerState) -> LearnerState:
@@ -92,15 +117,62 @@ class Learner(LearnerParts):
             updates=jnp.int32(self.updates if updates is None else updates),
         )
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def run(
+        self,
+        state: LearnerState,
+        hyper: Hyper | None = None,
+        curriculum: Curriculum | None = None,
+        count: int | None = None,
+        progress: bool = True,
+    ) -> tuple[LearnerState, Curves]:
+        """Train: do `count` updates, show a bar, and return the state and the learning curves.
+
+        The state that is given stays as it is and may be used again.
+
+        Args:
+            state: as `start` or `run` returned it.
+            hyper: settings; by default those that go with the algorithm (`settings`).
+            curriculum: weights of the tasks; by default all tasks of the suite alike.
+            count: updates; by default all that are left.
+            progress: show a bar in a terminal or notebook.
+
+        Returns:
+            The state after them, and the metrics of every update as NumPy arrays, a leading axis
+            [count]: `success`, `reward`, `invalid`, `entropy`, … (`docs/algorithms.md`).
+
+        Raises:
+            TypeError: an argument is of another kind.
+            ValueError: an argument is out of range, or belongs to another policy or suite.
+            Diverged: a metric is not finite; the error names the update.
+        """
+        hyper = self.settings if hyper is None else hyper
+        suite = self.actor.suite
+        curriculum = mixture(suite, suite.names) if curriculum is None else curriculum
+        check_state(state, LearnerState, self.actor.policy)
+        check_hyper(hyper)
+        check_curriculum(curriculum, suite)
+        check_flag("progress", progress)
+        count = updates_left(state, count)
+        return follow(
+            lambda state: self.advance(state, hyper, curriculum, 1),
+            state,
+            count,
+            "training",
+            progress,
+        )
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def advance(
         self,
         state: LearnerState,
         hyper: Hyper,
         curriculum: Curriculum,
         count: jax.typing.ArrayLike = 1,
     ) -> tuple[LearnerState, Metrics]:
-        """Does `count` updates in one call; returns the means of their metrics."""
+        """Do `count` updates in one program, and return the means of their metrics.
+
+        It checks nothing, and uses up the arrays of the state that it is given.
+        """
 
         def updates(state: LearnerState, *traced: Any) -> tuple[LearnerState, Metrics]:
             hyper, curriculum, count = traced

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import flax.struct
@@ -10,9 +10,10 @@ import jax
 import optax
 from jaxtyping import Array, Float, Int
 
+from jaxagent.checks import check_flag, check_kind, check_option, check_whole
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
-from jaxagent.rl.algorithm import Algorithm
+from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
 from jaxagent.rl.consolidation import Memory
 from jaxagent.rl.devices import check_devices
 from jaxagent.rl.layout import Layout, layout_of
@@ -60,7 +61,7 @@ class LearnerParts:
     Attributes:
         actor: the policy in the suite.
         window: shape of the rollouts.
-        algorithm: static parts of the update.
+        algorithm: static parts of the update, or the name of one of `ALGORITHMS`.
         pool: instances made per update; 0 for four per group of rows.
         updates: updates of a whole run, unless `start` is told another number.
         replay: levels that are remembered, to be played again as the curriculum says; 0 for none.
@@ -74,17 +75,19 @@ class LearnerParts:
     window: Window = Window()
     algorithm: Algorithm = Algorithm()
     pool: int = 0
-    updates: int = 100
+    updates: int = 40
     replay: int = 0
     devices: int = 1
     split: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.algorithm, str):
+            check_option("algorithm", self.algorithm, ALGORITHMS)
+            object.__setattr__(self, "algorithm", ALGORITHMS[self.algorithm][0])
+        self._check_kinds()
         self.played.check(self.actor.suite)
         check_devices(self.devices, self.window.rows, self.algorithm.minibatch)
         self.played.shared(self.devices)  # checks that no group is torn apart
-        if self.updates < 1:
-            raise ValueError(f"updates={self.updates}: expected at least 1")
         groups = self.window.rows // self.algorithm.group
         if self.pool and self.pool < groups:
             raise ValueError(f"pool={self.pool}: expected at least {groups}, or 0")
@@ -94,6 +97,28 @@ class LearnerParts:
             raise ValueError(f"replay={self.replay}: expected devices=1, got {self.devices}")
         if self.split and self.algorithm.consolidates:
             raise ValueError("split=True: expected an algorithm that does not consolidate")
+
+    def _check_kinds(self) -> None:
+        check_kind("actor", self.actor, Actor, 'a jaxagent.Actor, e.g. Actor("tiny", suite)')
+        check_kind("window", self.window, Window, "a jaxagent.Window")
+        expected = f"a jaxagent.Algorithm, or one of {', '.join(ALGORITHMS)}"
+        check_kind("algorithm", self.algorithm, Algorithm, expected)
+        for name in ("pool", "replay"):
+            check_whole(name, getattr(self, name), 0, 2**24)
+        check_whole("updates", self.updates)
+        check_flag("split", self.split)
+
+    @property
+    def settings(self) -> Hyper:
+        """The settings that `run` takes where it is given none: those of the named algorithm with
+        the same parts, else `Hyper()`."""
+        return next((own for parts, own in ALGORITHMS.values() if self._is_like(parts)), Hyper())
+
+    def _is_like(self, parts: Algorithm) -> bool:
+        """Whether the algorithm differs from another in its sizes at most."""
+        own = self.algorithm
+        sizes = {"group": own.group, "epochs": own.epochs, "minibatch": own.minibatch}
+        return (own.group > 1) == (parts.group > 1) and replace(parts, **sizes) == own
 
     @property
     def turns_per_update(self) -> int:

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxagent.rl.ranges import check_written
+
 LOG_RATIO_LIMIT = 20.0
 KL_LIMIT = 10.0
 
@@ -71,8 +73,11 @@ class Weights(flax.struct.PyTreeNode):
     dual_clip: Scalar = 1e6
     value_clip: Scalar = 0.5
     value: Scalar = 0.5
-    entropy: Scalar = 0.01
+    entropy: Scalar = 0.003
     kl: Scalar = 0.0
+
+    def __post_init__(self) -> None:
+        check_written(self)
 
 
 def token_log_ratio(words: Words) -> Float[Array, "rows words"]:

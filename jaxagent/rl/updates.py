@@ -1,17 +1,28 @@
-"""Many updates in one call, and the means of their metrics."""
+"""Many updates: in one call, with the means of their metrics, or one by one, with their curves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
+
+from jaxagent.rl.devices import on_host
+from jaxagent.rl.progress import progress_bar
 
 Metrics = dict[str, jax.Array]
 
+Curves = dict[str, np.ndarray]
+"""Metrics of every update, a leading axis [updates]."""
+
 State = TypeVar("State")
+
+
+class Diverged(ValueError):
+    """A number of the training is not finite any more."""
 
 
 def progress_of(update: jax.typing.ArrayLike, updates: jax.typing.ArrayLike) -> jax.Array:
@@ -36,3 +47,55 @@ def repeat(
 
     state, sums = jax.lax.fori_loop(0, count, once, (state, start))
     return state, unravel(sums / count)
+
+
+def follow(
+    advance: Callable[[State], tuple[State, Metrics]],
+    state: State,
+    count: int,
+    title: str,
+    shown: bool,
+    finite: bool = True,
+) -> tuple[State, Curves]:
+    """Do updates one by one, and keep the metrics of each.
+
+    Args:
+        advance: does one update, and may use up the arrays of the state that it is given.
+        state: to start from; it is copied, so that it can be used again.
+        count: updates.
+        title: of the bar.
+        shown: whether to show a bar.
+        finite: whether a metric that is not finite is an error.
+
+    Raises:
+        Diverged: a metric is not finite.
+    """
+    first, rows = int(state.update) + 1, []  # type: ignore[attr-defined]
+    state = jax.tree.map(jnp.array, state)
+    with progress_bar(title, count, shown) as tell:
+        for number in range(count):
+            state, metrics = advance(state)
+            rows.append(on_host(metrics))
+            if finite:
+                check_finite(rows[-1], first + number, first + number)
+            tell(number + 1, remark_on(rows[-1]))
+    return state, {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def check_finite(metrics: Mapping[str, Any], first: int, last: int) -> None:
+    """Raise `Diverged` if a metric of the updates from `first` to `last` is not finite."""
+    bad = [name for name, value in metrics.items() if not np.all(np.isfinite(value))]
+    if bad:
+        raise Diverged(
+            f"{', '.join(bad)} not finite in updates {first} to {last}: "
+            "try a lower learning rate or max_gradient"
+        )
+
+
+def remark_on(metrics: Mapping[str, Any]) -> str:
+    """Say in a few words how a training stands."""
+    for name, words in (("success", "success"), ("accuracy", "of the experts' words")):
+        if name in metrics:
+            share = f"{float(np.mean(metrics[name])):.0%}"
+            return f"{words} {share}" if name == "success" else f"{share} {words}"
+    return ""

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from jaxagent.checks import check_flag, check_kind, check_whole
 from jaxagent.envs.suite import Suite
+
+SIZES = MappingProxyType(
+    {
+        "rows": (1, 2**20),
+        "turns": (1, 2**14),
+        "context": (1, 2**17),
+        "action_tokens": (0, 2**12),
+        "think": (0, 2**12),
+        "group": (1, 2**20),
+    }
+)
+"""Least and most of every size."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,7 @@ class Window:
         anchors: record hashes of the states that are acted in.
     """
 
-    rows: int = 256
+    rows: int = 128
     turns: int = 32
     context: int = 256
     action_tokens: int = 0
@@ -35,14 +49,12 @@ class Window:
     anchors: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("rows", "turns", "context", "group"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        for name, (least, most) in SIZES.items():
+            check_whole(name, getattr(self, name), least, most)
+        for name in ("whole", "anchors"):
+            check_flag(name, getattr(self, name))
         if self.rows % self.group:
             raise ValueError(f"rows={self.rows}: expected a multiple of group={self.group}")
-        for name in ("action_tokens", "think"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 0")
 
     @property
     def words(self) -> int:
@@ -67,6 +79,7 @@ class Window:
 
     def check(self, suite: Suite) -> None:
         """Raises `ValueError` if an episode of `suite` could not even begin in this context."""
+        check_kind("suite", suite, Suite, "a jaxagent.Suite, as make_suite(…) returns it")
         needed = suite.first_tokens + 1 + self.speech(suite)
         if self.context < needed or self.words < self.speech(suite):
             least = max(needed, 2 * self.speech(suite))

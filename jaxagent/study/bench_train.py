@@ -83,7 +83,7 @@ def _base(actor: Actor) -> Params:
     params = actor.policy.init(jax.random.key(0))
     state = imitator.start(params, jax.random.key(1), DEMONSTRATED)
     curriculum, hyper = mixture(suite, suite.names), Hyper(learning_rate=2e-3)
-    return jax.device_get(imitator.run(state, hyper, curriculum, DEMONSTRATED)[0].params)
+    return jax.device_get(imitator.advance(state, hyper, curriculum, DEMONSTRATED)[0].params)
 
 
 def _rollout(
@@ -119,7 +119,7 @@ def _training(
     curriculum, hyper = mixture(suite, suite.names), Hyper()
     begin = time.perf_counter()
     with nothing_kept():
-        state, metrics = jax.block_until_ready(learner.run(state, hyper, curriculum, 1))
+        state, metrics = jax.block_until_ready(learner.advance(state, hyper, curriculum, 1))
     yield result_of("first-step", task, batch, time.perf_counter() - begin, "s")
     rate, metrics = _update_rate(learner, state, hyper, curriculum, seconds)
     yield result_of("train", task, batch, rate, "turns/s")
@@ -138,7 +138,7 @@ def _update_rate(
     box = [state]
 
     def update() -> Any:
-        box[0], metrics = run.run(box[0], hyper, curriculum, 1)
+        box[0], metrics = run.advance(box[0], hyper, curriculum, 1)
         return metrics
 
     metrics = update()

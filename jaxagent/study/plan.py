@@ -27,11 +27,11 @@ class BasePlan:
     """Tasks that are demonstrated; empty for the study's training tasks."""
     shares: tuple[float, ...] = ()
     """Weight of each of them; empty for equal ones. They set how well each is learnt."""
-    updates: int = 100
+    updates: int = 36
     """Updates; each plays fresh demonstrations and passes over them once. 0 leaves it untrained."""
-    noise: float = 0.2
+    noise: float = 0.1
     """Probability of a random valid command instead of the expert's."""
-    slips: float = 0.0
+    slips: float = 0.15
     """Probability of the expert's command with a mistake in one argument: shows errors, and how to
     go on behind them."""
     clean: bool = True
@@ -41,7 +41,7 @@ class BasePlan:
     """Demonstrations side by side."""
     turns: int = 16
     """Turns that each row plays per update."""
-    minibatch: int = 32
+    minibatch: int = 8
     """Packed rows of a gradient step."""
     learning_rate: float = 2e-3
     """Peak learning rate of Adam."""
@@ -53,35 +53,35 @@ class TrainPlan:
 
     algorithm: str = "ppo"
     """Named algorithm that the fields below refine."""
-    updates: int = 60
+    updates: int = 40
     """Updates per stage."""
     stage_updates: tuple[int, ...] = ()
     """Updates of a stage on each environment, in the order of the study's tasks, since some need
     more turns than others; a mixture of several gets their mean. Empty for `updates` in all."""
-    rows: int = 256
+    rows: int = 128
     """Episodes side by side."""
-    turns: int = 24
+    turns: int = 32
     """Turns that each row plays per update."""
     epochs: int | None = None
     """Passes over a rollout; by default the algorithm's."""
-    minibatch: int = 32
+    minibatch: int = 8
     """Packed rows of a gradient step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     """Peak learning rate of Adam."""
     gamma: float | None = None
     """Discount per turn; by default the algorithm's."""
     lam: float = 0.95
     """Decay of the advantage estimation, per turn."""
-    final_rate: float = 0.1
+    final_rate: float = 0.4
     """Share of the learning rate that is left at the end of a stage."""
     rule: str = "static"
     """What shifts the weights of a stage's tasks by success: static, balance, learnability,
     progress or bandit."""
-    invalid_penalty: float = 0.0
+    invalid_penalty: float = 0.03
     """Taken off the reward of an action that could not be read or had no effect."""
     clip: float | None = None
     """Half-width of the ratio's clipping; by default the algorithm's."""
-    entropy: float = 0.01
+    entropy: float = 0.003
     """Weight of the entropy bonus."""
     kl: float | None = None
     """Weight of the KL divergence from the policy at the start of the stage; by default the

@@ -162,7 +162,7 @@ class Programs:
         """
         key, run = jax.random.split(phase.random)[1], self.run(plan, phase)
         if isinstance(run, Imitator):
-            hyper = Hyper(learning_rate=plan.base.learning_rate, max_gradient=1.0)
+            hyper = run.settings.replace(learning_rate=plan.base.learning_rate)
             state = run.start(params, key, plan.base.updates)
             return run, state, hyper, mixture(run.actor.suite, plan.base_weights())
         assert isinstance(run, Learner)
@@ -191,7 +191,7 @@ class Programs:
         """
         params = self.policy(plan).init(jax.random.key(0))
         run, *rest = self.start(plan, phase, params, None)
-        type(run).run.lower(run, *rest, 0).compile()
+        type(run).advance.lower(run, *rest, 0).compile()
 
     def compile_evaluation(self, plan: StudyPlan) -> None:
         """Compiles what measures the policies of a plan, and runs nothing of it."""

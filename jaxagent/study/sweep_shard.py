@@ -95,11 +95,11 @@ class Crowd:
         """Turns of all members in an update."""
         return self.members * self.population.learner.turns_per_update
 
-    def run(
+    def advance(
         self, state: PopulationState, hyper: Hyper, curriculum: Curriculum, count: int
     ) -> tuple[PopulationState, Metrics]:
         """Does `count` updates of every member."""
-        return self.population.run(state, hyper, curriculum, count)
+        return self.population.advance(state, hyper, curriculum, count)
 
     def compile(self, state: PopulationState, hyper: Hyper, curriculum: Curriculum) -> None:
         """Compiles what `run` does, and runs nothing of it."""

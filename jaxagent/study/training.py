@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jax
-import numpy as np
 
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import on_host
+from jaxagent.rl.updates import check_finite
 from jaxagent.rl.window import Window
 from jaxagent.study.checkpoint import Checkpoints
 from jaxagent.study.files import (
@@ -57,15 +57,11 @@ class Run(Protocol):
         """Turns of one update, over all devices."""
         ...
 
-    def run(
+    def advance(
         self, state: Any, hyper: Hyper, curriculum: Curriculum, count: int
     ) -> tuple[Any, dict[str, jax.Array]]:
         """Does `count` updates."""
         ...
-
-
-class Diverged(ValueError):
-    """A number of the training is not finite any more; the checkpoint before it is kept."""
 
 
 def train(
@@ -158,12 +154,12 @@ def _train(
     while done < updates:
         start = time.monotonic()
         count = min(count, updates - done)
-        state, metrics = run.run(state, hyper, curriculum, count)
+        state, metrics = run.advance(state, hyper, curriculum, count)
         done = int(state.update)
         seconds = time.monotonic() - start
         log.add(_on_host(run, metrics, done, seconds, count))
         if finite:
-            _check_finite(log.metrics[-1])
+            check_finite(log.metrics[-1], done - count + 1, done)
         report(done, log.metrics[-1])
         begun = time.monotonic()
         late = begun - saved_at > max(SAVE_SECONDS, took / SAVE_SHARE)
@@ -179,16 +175,6 @@ def _train(
     if checkpoints.latest() != done:
         checkpoints.save(done, state, run.actor.policy, run.actor.suite, run.window)
     return state
-
-
-def _check_finite(metrics: Metrics) -> None:
-    bad = [name for name, value in metrics.items() if not np.all(np.isfinite(value))]
-    if bad:
-        first = metrics["update"] - metrics["updates"] + 1
-        raise Diverged(
-            f"{', '.join(bad)} not finite in updates {first} to {metrics['update']}: "
-            "try a lower learning rate or max_gradient"
-        )
 
 
 def _next_count(count: int, seconds: float, chunks: int) -> int:

@@ -16,17 +16,27 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
+from jaxagent.checks import check_flag, check_key, check_kind, check_whole
 from jaxagent.models import Params
+from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
-from jaxagent.rl.curriculum import Curriculum
+from jaxagent.rl.arguments import (
+    check_curriculum,
+    check_hyper,
+    check_params,
+    check_state,
+    updates_left,
+)
+from jaxagent.rl.curriculum import Curriculum, mixture
 from jaxagent.rl.devices import AXIS as DATA
-from jaxagent.rl.devices import first_devices, imitate, place, shard_map
+from jaxagent.rl.devices import first_devices, imitate, on_host, place, shard_map
 from jaxagent.rl.learner import Learner, train_step
 from jaxagent.rl.learner_parts import LearnerState
-from jaxagent.rl.updates import Metrics, repeat
+from jaxagent.rl.updates import Curves, Metrics, follow, repeat
 
 AXIS = "member"
 _EVERYWHERE, _BY_MEMBER = PartitionSpec(), PartitionSpec(AXIS)
@@ -65,8 +75,9 @@ class Population:
     devices: int = 1
 
     def __post_init__(self) -> None:
-        if self.lanes < 1:
-            raise ValueError(f"lanes={self.lanes}: expected at least 1")
+        check_kind("learner", self.learner, Learner, "a jaxagent.Learner")
+        check_whole("lanes", self.lanes, 1, 2**20)
+        check_whole("devices", self.devices)
         if not 1 <= self.devices <= len(jax.devices()):
             raise ValueError(f"devices={self.devices}: expected 1 to {len(jax.devices())}")
 
@@ -82,9 +93,17 @@ class Population:
             own: every member starts from parameters of its own, a leading axis [members].
 
         Raises:
-            ValueError: the members cannot be shared out evenly.
+            TypeError: an argument is of another kind.
+            ValueError: the members cannot be shared out evenly, or the parameters are not those of
+                the policy.
         """
+        check_key("keys", keys, members=True)
+        check_flag("own", own)
         count = len(keys)
+        check_whole("members", count)
+        check_params("params", self.actor.policy, params, count if own else 0)
+        if updates is not None:
+            check_whole("updates", updates)
         if count % (self.lanes * self.devices):
             share = f"lanes={self.lanes} × devices={self.devices}"
             raise ValueError(f"members={count}: expected a multiple of {share}")
@@ -94,15 +113,94 @@ class Population:
         state = PopulationState(members, jnp.ones(count, bool), jnp.int32(0), jnp.int32(total))
         return self._placed(state)
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    @property
+    def actor(self) -> Actor:
+        """Who plays."""
+        return self.learner.actor
+
+    def member(self, state: PopulationState, number: int) -> LearnerState:
+        """Cut out one member, which the population's learner goes on with.
+
+        Args:
+            state: of the population.
+            number: of the member, from 0.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            ValueError: there is no such member.
+        """
+        check_kind("state", state, PopulationState, "a PopulationState, as start(…) returns it")
+        check_whole("number", number, 0, len(state.alive) - 1)
+        one = jax.tree.map(lambda leaf: leaf[number], on_host(state.members))
+        return self.learner.placed(one)
+
     def run(
+        self,
+        state: PopulationState,
+        hyper: Hyper | None = None,
+        curriculum: Curriculum | None = None,
+        count: int | None = None,
+        progress: bool = True,
+    ) -> tuple[PopulationState, Curves]:
+        """Train every member: do `count` updates, show a bar, return the members and their curves.
+
+        The state that is given stays as it is and may be used again. A member that diverges stays
+        as it was before (`PopulationState.alive`).
+
+        Args:
+            state: the members.
+            hyper: of each, a leading axis [members] on every leaf (see `stack`), or one `Hyper` for
+                all; by default the learner's `settings`.
+            curriculum: of each, in the same way; by default all tasks of the suite alike.
+            count: updates; by default all that are left.
+            progress: show a bar in a terminal or notebook.
+
+        Returns:
+            The members, and their metrics as NumPy arrays with leading axes [count, members]; not
+            finite for those that died.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            ValueError: an argument is out of range, or belongs to another policy, suite or number
+                of members.
+        """
+        check_kind("state", state, PopulationState, "a PopulationState, as start(…) returns it")
+        members, suite = len(state.alive), self.actor.suite
+        check_state(state, PopulationState, self.actor.policy, members)
+        hyper = self.learner.settings if hyper is None else hyper
+        curriculum = mixture(suite, suite.names) if curriculum is None else curriculum
+        check_kind("hyper", hyper, Hyper, "a jaxagent.Hyper, or several as stack(…) makes them")
+        if np.shape(hyper.learning_rate) == ():
+            check_hyper(hyper)
+            hyper = stack([hyper] * members)
+        check_hyper(hyper, members)
+        if isinstance(curriculum, Curriculum) and np.ndim(curriculum.rule) == 0:
+            check_curriculum(curriculum, suite)
+            curriculum = stack([curriculum] * members)
+        check_curriculum(curriculum, suite, members)
+        check_flag("progress", progress)
+        count = updates_left(state, count)
+        hyper, curriculum = self.place(hyper), self.place(curriculum)
+        return follow(
+            lambda state: self.advance(state, hyper, curriculum, 1),
+            state,
+            count,
+            "training",
+            progress,
+            finite=False,
+        )
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def advance(
         self,
         state: PopulationState,
         hyper: Hyper,
         curriculum: Curriculum,
         count: jax.typing.ArrayLike = 1,
     ) -> tuple[PopulationState, Metrics]:
-        """Does `count` updates of every member.
+        """Do `count` updates of every member in one program.
+
+        It checks nothing, and uses up the arrays of the state that it is given.
 
         Args:
             state: the members.
@@ -180,7 +278,17 @@ def survive(
 
 
 def stack(members: Sequence[Any]) -> Any:
-    """Trees of the members, e.g. `Hyper`, as one with a leading axis [members]."""
+    """Trees of the members, e.g. `Hyper`, as one with a leading axis [members].
+
+    Raises:
+        TypeError: what is given is no list of trees.
+        ValueError: there is none, or they differ in structure.
+    """
+    check_kind("members", members, (list, tuple), "a list, e.g. stack([Hyper(), Hyper(gamma=0.9)])")
+    if not members:
+        raise ValueError("members=[]: expected at least one")
+    if len({jax.tree.structure(member) for member in members}) > 1:
+        raise ValueError("members: expected trees of one structure, of one suite if curricula")
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *members)
 
 
