@@ -305,6 +305,31 @@ def test_wrong_values_are_refused_in_one_line(name: str, idle: None) -> None:
     assert not complaints, "\n".join(complaints)
 
 
+RIGHT = (
+    jaxagent.single(SUITE, "read/easy"),
+    jaxagent.mixture(SUITE, "read/easy, remember/easy"),
+    jaxagent.sequence(SUITE, ["read/easy", {"remember/easy": 2.0}], rehearsal=0.1),
+    jaxagent.ramp(SUITE, NAMES),
+    jaxagent.gated(SUITE, [[name] for name in NAMES]),
+    jaxagent.with_replay(jaxagent.with_horizon(TASKS, (1 / 3, 2 / 3, 1.0)), 0.5),
+    jaxagent.adaptive(TASKS, "bandit"),
+)
+
+
+@pytest.mark.parametrize("curriculum", RIGHT)
+def test_what_is_right_is_played(curriculum: Any, idle: None) -> None:
+    for hyper in (None, Hyper(gamma=1), *(hyper for _, hyper in jaxagent.ALGORITHMS.values())):
+        for run, state in ((LEARNER, STATE), (IMITATOR, TAUGHT), (POPULATION, MEMBERS)):
+            with pytest.raises(Played):
+                run.run(state, hyper, curriculum, progress=False)
+    both = jaxagent.stack([Hyper(), Hyper(gamma=0.9)]), jaxagent.stack([curriculum] * 2)
+    with pytest.raises(Played):
+        POPULATION.run(MEMBERS, *both, count=2)
+    for task in ("read/easy", 1, np.int64(0), SUITE.tasks[0]):
+        with pytest.raises(Played):
+            jaxagent.evaluate(ACTOR, PARAMS, task, window=WINDOW)
+
+
 def test_every_public_name_is_tried() -> None:
     tried = {name.split(".")[0] for name in ENTRIES}
     assert set(jaxagent.__all__) - tried - DATA == set()

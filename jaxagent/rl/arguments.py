@@ -77,7 +77,7 @@ def check_curriculum(curriculum: Any, suite: Suite, members: int = 0) -> None:
         if name == "tasks":
             continue
         values, shape = getattr(curriculum, name), (*lead, *np.shape(right))
-        if np.shape(values) != shape or not np.all(np.isfinite(values)):
+        if np.shape(values) != shape or not _has_numbers(name, values):
             raise ValueError(
                 f"curriculum.{name}={brief(values)}: expected finite numbers of shape {shape} "
                 f"for the {len(suite)} tasks of the suite"
@@ -124,6 +124,12 @@ def updates_left(state: Any, count: int | None) -> int:
             "start(…, updates=…) plans more"
         )
     return left if count is None else int(count)
+
+
+def _has_numbers(name: str, values: Any) -> bool:
+    """Whether all values are numbers, finite ones but for stages that never begin."""
+    values = np.asarray(values)
+    return bool(np.all(~np.isnan(values) if name == "stage" else np.isfinite(values)))
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
