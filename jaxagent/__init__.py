@@ -3,8 +3,11 @@
 The names a researcher needs, from making a suite to measuring a policy on it:
 
     suite = jaxagent.make_suite("textcraft/easy, babyai/easy")
-    policy = jaxagent.Policy(jaxagent.SIZES["tiny"], len(suite.language.vocabulary))
-    actor = jaxagent.Actor(policy, suite)
+    actor = jaxagent.Actor("tiny", suite)
+    learner = jaxagent.Learner(actor, algorithm="grpo")
+    state = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1))
+    state, curves = learner.run(state)
+    outcome, scripts = jaxagent.evaluate(actor, state.params, "babyai/easy")
 
 They stand in `jaxagent.api`, and are imported when the first of them is used: JAX takes seconds to
 import, in which the shell's command already has to listen for signals.

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxagent.cli import main
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 ROW = r"^\| (\w+/\w+)(.*?) \| ([\d,]+) \| ([\d,]*) ?\| ([\d,.]*) ?\|$"
@@ -30,9 +32,29 @@ def test_rates_are_the_best_that_were_measured() -> None:
 
 
 @pytest.mark.slow
-def test_the_example_runs() -> None:
+def test_the_example_learns_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)
     names: dict = {}
     exec(compile(example, "README.md", "exec"), names)
-    assert float(names["outcome"].success.mean()) >= 0
-    assert int(names["state"].update) == 20
+    told = re.fullmatch(r"base: (\d+)% success\ntrained: (\d+)% success\n", capsys.readouterr().out)
+    assert told and int(told[2]) > 80
+    assert int(names["state"].update) == len(names["curves"]["success"])
+    evaluate, parts = names["jaxagent"].evaluate, (names["actor"], names["state"].params)
+    others, _ = evaluate(*parts, "textcraft/easy", first=5000)  # others than it was looked at with
+    assert others.success.mean() > 0.8
+
+
+@pytest.mark.slow
+def test_a_training_by_the_defaults_of_the_shell_learns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["train", "--tasks", "textcraft/easy", "--output", str(tmp_path / "mine"), "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    success = {row["phase"]: row["value"] for row in rows if is_measured(row)}
+    assert success["mixture"] > 0.8
+    assert success["mixture"] > success["base"] - 0.02
+
+
+def is_measured(row: dict) -> bool:
+    """Whether a row tells success on instances held out from training."""
+    return row["metric"] == "success" and row["split"] == "seen"
