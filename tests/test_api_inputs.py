@@ -58,6 +58,7 @@ NOT_FINITE = (math.nan, math.inf, -math.inf, np.float32(np.nan))
 WHOLE = (*NO_NUMBER, *NOT_FINITE, 2.5, -1, -(10**30), 10**30, 10**5000)
 COUNT = (*WHOLE, 0)
 NUMBER = (*NO_NUMBER, *NOT_FINITE, -1.0, -1e30, 1e30, 10**400)
+UNBOUNDED = tuple(value for value in NUMBER if value not in (1e30, math.inf))
 FLAG = (None, "yes", "", 1, 0.0, [], math.nan)
 TEXT = (None, "", "nothing", 7, math.nan, [], ["read/easy"], True, "a\nb", "\x00")
 THING = (None, "", "nothing", 7, math.nan, [], {}, object(), SUITE.language)
@@ -103,7 +104,8 @@ HYPERS = (
     jaxagent.stack([Hyper()] * 3),
 )
 STAGES = (None, 3, math.nan, [], {}, "", "nothing", [3], [None], {"nothing": 1.0}, True)
-SHARES = [{"read/easy": value} for value in (*NUMBER, 0.0)]
+SHARES = [{"read/easy": value} for value in (*NUMBER, 0.0) if value != 1e30]
+"""However large they are, weights are shares of their sum."""
 
 Call = Callable[[Any], Any]
 ENTRIES: dict[str, tuple[Call, tuple]] = {}
@@ -223,7 +225,7 @@ entry("mixture.weights", lambda v: jaxagent.mixture(SUITE, v), *STAGES, *SHARES)
 entry("single.suite", lambda v: jaxagent.single(v, "read/easy"), *THING)
 entry("single.task", lambda v: jaxagent.single(SUITE, v), *TEXT)
 entry("tempered.weights", lambda v: jaxagent.tempered(v, 1.0), *THING[:-1][:5], *SHARES[:-1])
-entry("tempered.temperature", lambda v: jaxagent.tempered({"a": 1.0}, v), *NUMBER, 0.0)
+entry("tempered.temperature", lambda v: jaxagent.tempered({"a": 1.0}, v), *UNBOUNDED, 0.0)
 for name in ("sequence", "gated"):
     make: Any = getattr(jaxagent, name)
     entry(f"{name}.suite", lambda v, make=make: make(v, [NAMES]), *THING)

@@ -40,8 +40,8 @@ def rates(hyper: Hyper, updates: int, beyond: int = 0) -> np.ndarray:
 
 
 def test_learning_rates_of_four_updates():
-    hyper = Hyper(learning_rate=2.0, warmup=0.0, final_rate=0.1)
-    np.testing.assert_allclose(rates(hyper, 4), [2.0, 1.55, 1.1, 0.65], rtol=1e-6)
+    hyper = Hyper(learning_rate=1.0, warmup=0.0, final_rate=0.1)
+    np.testing.assert_allclose(rates(hyper, 4), [1.0, 0.775, 0.55, 0.325], rtol=1e-6)
 
 
 def test_learning_rates_are_those_of_optax():
@@ -142,12 +142,12 @@ def test_a_run_of_one_update_learns_and_one_that_goes_on_stays_sound(actor, kind
     run = kind(actor, WINDOW) if kind is Imitator else kind(actor, WINDOW, Algorithm(epochs=1))
     hyper = Hyper(learning_rate=1e-3, warmup=0.0, final_rate=0.1, max_gradient=1e6)
     before = actor.policy.init(jax.random.key(0))
-    state, _ = run.run(run.start(before, jax.random.key(1), 1), hyper, single(SUITE, READ), 1)
+    state, _ = run.advance(run.start(before, jax.random.key(1), 1), hyper, single(SUITE, READ), 1)
     steps = []
     for _ in range(2):
         old = jax.tree.map(np.asarray, before if not steps else state.params)
         if steps:
-            state, metrics = run.run(state, hyper, single(SUITE, READ), 1)
+            state, metrics = run.advance(state, hyper, single(SUITE, READ), 1)
             assert metrics["progress"] == 1.0
         moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), old, state.params)
         steps.append(max(jax.tree.leaves(moved)))
@@ -199,6 +199,6 @@ def test_an_update_without_a_word_to_learn_has_a_loss(actor):
     imitator = Imitator(actor, WINDOW, noise=1 - 1e-9, clean=True)
     state = imitator.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 1)
     before = jax.tree.map(np.asarray, state.params)
-    state, metrics = imitator.run(state, Hyper(), single(SUITE, ONE), 1)
+    state, metrics = imitator.advance(state, Hyper(), single(SUITE, ONE), 1)
     assert all(np.isfinite(value).all() for value in metrics.values())
     jax.tree.map(np.testing.assert_array_equal, before, state.params)

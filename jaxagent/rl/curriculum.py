@@ -34,11 +34,8 @@ _LARGEST = 80.0
 _EARLY = 1e-6
 """How much before its place a stage begins, so that rounding of progress does not delay it."""
 
-TEMPERATURES = (1e-2, 1e6)
-"""Of rules and weights, least and most."""
-
-MOST_WEIGHT = 1e6
-"""Of a task, beside others."""
+TEMPERATURES = (1e-3, 1e9)
+"""Of rules, least and most."""
 
 Stage = Mapping[str, float] | Sequence[str] | str
 """Tasks with their weights, or tasks that weigh the same; one text may name several, separated by
@@ -115,8 +112,9 @@ def tempered(weights: Mapping[str, float], temperature: float) -> dict[str, floa
     """
     check_kind("weights", weights, Mapping, "a dictionary of task -> weight")
     for name, weight in weights.items():
-        check_number(f"weights[{brief(name)}]", weight, 0.0, MOST_WEIGHT)
-    check_number("temperature", temperature, *TEMPERATURES)
+        check_number(f"weights[{brief(name)}]", weight, 0.0)
+    if temperature != math.inf:
+        check_number("temperature", temperature, positive=True)
     power, largest = 1.0 / temperature, max(weights.values(), default=0.0)
     unit = largest if power * math.log(max(largest, 1.0)) > _LARGEST else 1.0
     return {name: (n / unit) ** power if n else 0.0 for name, n in weights.items()}
@@ -136,7 +134,7 @@ def sequence(suite: Suite, stages: Sequence[Stage], rehearsal: float = 0.0) -> C
         ValueError: there are no stages or too many, or a value is out of range.
     """
     check_share("rehearsal", rehearsal)
-    _check_list("stages", stages, KNOTS // 2)
+    _check_list("stages", stages, KNOTS // 2, "mixture")
     starts = [*_starts(len(stages)), 1.0]
     knots: list[tuple[float, np.ndarray]] = []
     before: list[np.ndarray] = []
@@ -163,7 +161,7 @@ def ramp(suite: Suite, tasks: Sequence[str], rehearsal: float = 0.1) -> Curricul
     """
     check_share("rehearsal", rehearsal)
     tasks = _listed(tasks)
-    _check_list("tasks", tasks, KNOTS)
+    _check_list("tasks", tasks, KNOTS, "task")
     even = _row(suite, tasks)
     rows = [rehearsal * even + (1.0 - rehearsal) * _row(suite, [task]) for task in tasks]
     places = np.linspace(0.0, 1.0, len(tasks)) if len(tasks) > 1 else [0.0]
@@ -177,7 +175,9 @@ def with_horizon(curriculum: Curriculum, shares: Sequence[float]) -> Curriculum:
         ValueError: a share is not in (0, 1].
     """
     _check_curriculum(curriculum)
-    _check_list("shares", shares, KNOTS)
+    if isinstance(shares, np.ndarray):
+        shares = shares.tolist()
+    _check_list("shares", shares, KNOTS, "share")
     for share in shares:
         check_number("shares", share)
     if not all(0.0 < share <= 1.0 for share in shares):
@@ -233,7 +233,7 @@ def gated(
     """
     check_share("threshold", threshold)
     check_share("rehearsal", rehearsal)
-    _check_list("stages", stages, KNOTS)
+    _check_list("stages", stages, KNOTS, "mixture")
     rows = np.stack([_row(suite, stage) for stage in stages])
     twice = [name for name, uses in zip(suite.names, (rows > 0).sum(0), strict=True) if uses > 1]
     if twice:
@@ -278,7 +278,7 @@ def _row(suite: Suite, weights: Stage) -> np.ndarray:
         given, known = brief(unknown), ", ".join(suite.names)
         raise ValueError(f"weights: {given} are not tasks of the suite: expected {known}")
     for name, weight in weights.items():
-        check_number(f"weights[{name!r}]", weight, 0.0, MOST_WEIGHT)
+        check_number(f"weights[{name!r}]", weight, 0.0)
     row = np.array([weights.get(name, 0.0) for name in suite.names], np.float64)
     if not row.any():
         raise ValueError(f"weights={brief(row.tolist())}: expected at least one above 0")
@@ -291,10 +291,12 @@ def _listed(tasks: Any) -> Any:
     return [name.strip() for name in tasks.split(",")] if isinstance(tasks, str) else tasks
 
 
-def _check_list(name: str, values: Any, most: int) -> None:
+def _check_list(name: str, values: Any, most: int, what: str) -> None:
     check_kind(name, values, (list, tuple), f"a list of 1 to {most}")
-    if not 1 <= len(values) <= most:
-        raise ValueError(f"{name}: {len(values)} of them: expected 1 to {most}")
+    if not len(values):
+        raise ValueError(f"{name}=[]: expected at least one {what}")
+    if len(values) > most:
+        raise ValueError(f"{name}: {len(values)} of them: expected at most {most}")
 
 
 def _check_curriculum(curriculum: Any) -> None:

@@ -18,7 +18,7 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "learning_rate": _SHARE,
         "warmup": _SHARE,
-        "final_rate": _SHARE,
+        "final_rate": _WEIGHT,
         "gamma": _SHARE,
         "lam": _SHARE,
         "anchor": _WEIGHT,
