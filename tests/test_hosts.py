@@ -76,7 +76,12 @@ def start(processes: int, devices: int, *arguments: object) -> list[subprocess.P
     if processes > 1:
         known["JAX_COORDINATOR_ADDRESS"] = f"localhost:{port}"
         known["JAX_NUM_PROCESSES"] = str(processes)
-    command = [sys.executable, "-c", "from jaxagent.cli import main; main()", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-c",
+        "from jaxagent.__main__ import main; main()",
+        *map(str, arguments),
+    ]
     each = [known | {"JAX_PROCESS_ID": str(n)} for n in range(processes)]
     return [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for env in each]
 
@@ -138,3 +143,18 @@ def test_a_sweep_in_two_processes_is_that_of_one(tmp_path):
     same_numbers(
         *(table.read_rows(tmp_path / n / "shards/00000/result.csv", Row) for n in ("1", "2"))
     )
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_all_while_they_compile(tmp_path):
+    (tmp_path / "plan.json").write_text(json.dumps(PLAN))
+    out = tmp_path / "out"
+    both = start(2, 1, "study", "run", tmp_path / "plan.json", "--out", out)
+    while not list(out.glob("phases/*/machines.json")):  # the training is begun, and compiled first
+        assert all(process.poll() is None for process in both)
+        time.sleep(0.2)
+    time.sleep(1)
+    began = time.monotonic()
+    both[1].send_signal(signal.SIGTERM)
+    assert ended(both)[0] == [75, 75]
+    assert time.monotonic() - began < 20

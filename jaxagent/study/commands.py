@@ -128,6 +128,9 @@ class Train:
     """What to train and measure."""
     output: str = ""
     """Folder of the results; default runs/NAME. Finished phases in it are not run again."""
+    strict_machine: Json = False
+    """Refuse to go on with what was made under other versions, devices or flags, which else is said
+    in one line."""
     json: Json = False
     """Print the table of results as JSON."""
 
@@ -139,7 +142,7 @@ class Train:
         """Carries out the command."""
         from jaxagent.study.next_steps import next_steps
 
-        folder = _run_study(self.plan, self.output, "", self.json)
+        folder = _run_study(self.plan, self.output, "", self.json, self.strict_machine)
         if not self.json:
             print("\n".join(["", "What comes next:", *next_steps(folder)]))
 
@@ -162,6 +165,9 @@ class Study:
     """Folder of phases that several studies share; default phases/ in the folder of results."""
     dry_run: Json = False
     """Tell the phases and what they will take, and run nothing."""
+    strict_machine: Json = False
+    """Refuse to go on with what was made under other versions, devices or flags, which else is said
+    in one line."""
     json: Json = False
     """Print the table of results as JSON."""
 
@@ -178,7 +184,7 @@ class Study:
         else:
             from jaxagent.study.programs import drop_programs
 
-            _run_study(self.plan, self.out, self.store, self.json)
+            _run_study(self.plan, self.out, self.store, self.json, self.strict_machine)
             drop_programs()
 
 
@@ -195,6 +201,9 @@ class Compare:
     results: str = ""
     """Folder of algorithms.csv and algorithms.json, which calls with other algorithms add to; by
     default that of the studies."""
+    strict_machine: Json = False
+    """Refuse to go on with what was made under other versions, devices or flags, which else is said
+    in one line."""
     json: Json = False
     """Print the rows of algorithms.csv as JSON."""
 
@@ -216,7 +225,9 @@ class Compare:
         folder = Path(self.output or f"runs/{self.plan.name}")
         results = Path(self.results or folder)
         with stoppable(), console_progress() as progress:
-            rows = comparison.compare(self.plan, self.algorithms, folder, progress, results)
+            rows = comparison.compare(
+                self.plan, self.algorithms, folder, progress, results, self.strict_machine
+            )
         if self.json:
             print(json_text([dataclasses.asdict(row) for row in rows], indent=1))
         else:
@@ -336,11 +347,11 @@ def _check_study(plan: StudyPlan, option: str, output: str) -> None:
         check_plan_fits(variant)
 
 
-def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool) -> Path:
+def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool, strict: bool) -> Path:
     from jaxagent.study.console import console_progress
 
     with stoppable(), console_progress() as progress:
-        runner = _runner(plan, output, store, progress)
+        runner = _runner(plan, output, store, progress, strict)
         runner.run()
     _show_study(runner.folder, as_json)
     return runner.folder
@@ -356,11 +367,11 @@ def _estimate_study(plan: StudyPlan, output: str, store: str) -> None:
         console.print(part)
 
 
-def _runner(plan: StudyPlan, output: str, store: str, progress: Any) -> Any:
+def _runner(plan: StudyPlan, output: str, store: str, progress: Any, strict: bool = False) -> Any:
     from jaxagent.study.runner import Runner
 
     folder = Path(output or f"runs/{plan.name}")
-    return Runner(plan, folder, progress, Path(store) if store else None)
+    return Runner(plan, folder, progress, Path(store) if store else None, strict=strict)
 
 
 def _show_study(folder: Path, as_json: bool) -> None:

@@ -66,6 +66,7 @@ def compare(
     folder: Path,
     progress: Progress,
     results: Path | None = None,
+    strict: bool = False,
 ) -> list[Row]:
     """Runs the plan with each algorithm and writes `algorithms.csv` and `algorithms.json`.
 
@@ -79,6 +80,7 @@ def compare(
         folder: of the studies, one per algorithm, and of their phases.
         progress: told of all long work.
         results: folder of the two files; by default `folder`.
+        strict: refuse to go on with what was made under other versions, devices or flags.
 
     Returns:
         The rows of all algorithms in the table.
@@ -95,7 +97,7 @@ def compare(
         if _is_finished(settings["algorithms"].get(name), each):
             progress.note(f"{name}: finished before")
             continue
-        Runner(each, folder / name, progress, folder / "phases").run()
+        Runner(each, folder / name, progress, folder / "phases", strict=strict).run()
         measured = _rows(name, each, table.read(folder / name / "results.csv"))
         base = [row for row in measured if row.algorithm == BASE]
         others = [row for row in rows if row.algorithm != name]

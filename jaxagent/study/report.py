@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from jaxagent.study import continual, metrics, page, table, tables
+from jaxagent.study import continual, metrics, page, provenance, table, tables
 from jaxagent.study.contents import ATTEMPTS, TRANSCRIPTS, checked
 from jaxagent.study.figures import PALETTE
 from jaxagent.study.files import write_text
@@ -56,8 +56,9 @@ def build(folder: str | os.PathLike[str]) -> Path:
     parts = read(folder)
     transcripts = checked(folder / "transcripts.json", TRANSCRIPTS)
     plan = checked(folder / "plan.json", {})
+    made = provenance.read_section(folder)
     path = folder / PAGE
-    write_text(path, render(parts, transcripts or {}, plan))
+    write_text(path, render(parts, transcripts or {}, plan, made))
     for part in parts:
         place = folder / "tables"
         place = place / file_name(part.variant) if part.variant else place
@@ -83,16 +84,19 @@ def draw(folder: Path, path: Path) -> None:
 
 
 def render(
-    parts: Sequence[Part], transcripts: Mapping[str, Mapping[str, str]], plan: object
+    parts: Sequence[Part],
+    transcripts: Mapping[str, Mapping[str, str]],
+    plan: object,
+    made: str = "",
 ) -> str:
-    """The whole page as one string of HTML."""
+    """The whole page as one string of HTML; `made` is the section on how the study was made."""
     rows = [row for part in parts for row in part.rows]
     colours = _colours(rows)
     shown = [_variants(parts)]
     for part in parts:
         shown += [_named(part, section) for section in sections(part, colours)]
     first = parts[0]
-    shown += [_episodes(first.final, transcripts), _method(), _plan(plan)]
+    shown += [_episodes(first.final, transcripts), _method(), made, _plan(plan)]
     title = ", ".join(dict.fromkeys(row.study for row in rows))
     about = plan.get("about", "") if isinstance(plan, dict) else ""
     return page.document(title, _header(title, about, rows, parts), shown)

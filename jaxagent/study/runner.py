@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,15 +18,17 @@ from jaxagent.rl.evaluation import CUT, context_warning
 from jaxagent.study import report, table
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.config import variants_of
-from jaxagent.study.files import read_json, remove_leftovers, write_json
+from jaxagent.study.files import read_json, remove_leftovers, with_nan, write_json
 from jaxagent.study.folder import claim_folder
 from jaxagent.study.lock import lock
+from jaxagent.study.machine import MACHINES, Machine, from_json, machines_of, this_machine
 from jaxagent.study.measurement import measurements
 from jaxagent.study.phase import Phase, evaluation_key, phases
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.policies import CHECKPOINTS, INDEX, TRAINED, Entry, averaged
 from jaxagent.study.processes import by_first, exist
 from jaxagent.study.programs import Programs
+from jaxagent.study.provenance import provenance
 from jaxagent.study.rows import curve_rows, kl_row, place_of, task_rows
 from jaxagent.study.saved_policy import load_policy
 from jaxagent.study.training import Log, Metrics, train
@@ -79,6 +80,7 @@ class Runner:
         store: where phases are kept, which several studies and processes may share; by default in
             `folder`.
         programs: that train and measure; studies that are run one after another may share them.
+        strict: refuse to go on with what was made under other versions, devices or flags.
     """
 
     plan: StudyPlan
@@ -86,6 +88,7 @@ class Runner:
     progress: Progress
     store: Path | None = None
     programs: Programs = field(default_factory=Programs)
+    strict: bool = False
     _ahead: Ahead = field(default_factory=Ahead, init=False)
 
     def run(self) -> Path:
@@ -103,6 +106,7 @@ class Runner:
         every = self.works()  # what is wrong with a variant is said before anything is written
         by_first(partial(claim_folder, self.folder, as_json(self.plan)), ValueError, OSError)
         by_first(self._tidy, OSError)
+        by_first(self._check_machine, ValueError, OSError)
         by_first(partial(self._write_index, every), ValueError, OSError)
         if jax.process_count() == 1:  # several have to run all programs in one order
             first, *later = self._needed(every).items() or [("", lambda: None)]
@@ -122,6 +126,19 @@ class Runner:
         """Removes what earlier processes left half-written; phases are tidied by who locks them."""
         for place in (self.folder, *self.folder.glob("tables/**/")):
             remove_leftovers(place)
+
+    def _check_machine(self) -> None:
+        """Says what finished phases were made under otherwise, if others are to follow on them."""
+        here, every = this_machine(), {work.phase.folder: work for work in self.works()}
+        done = [w for w in every.values() if self._trained(w.phase).exists()]
+        made = [machines_of(self.folder_of(work.phase))[-1:] for work in done]
+        changes = dict.fromkeys(machine.changes(here) for each in made for _, machine in each)
+        told = "; ".join(each for each in changes if each)
+        if not told or all(self._measured(work).exists() for work in every.values()):
+            return
+        if self.strict:
+            raise ValueError(f"{self.folder}: finished phases not made on this machine: {told}")
+        self.progress.note(f"finished phases were made on another machine: {told}")
 
     def works(self) -> list[Work]:
         """All phases of all variants, each behind its parent."""
@@ -162,6 +179,7 @@ class Runner:
         params = self.policy_behind(work.phase)
         rows, transcripts, attempts = self._measure(work, params)
         content = {"rows": rows, "transcripts": transcripts, "attempts": attempts}
+        content["machine"] = dataclasses.asdict(this_machine())
         write_json(self._measured(work), content)
 
     def _train(self, work: Work) -> None:
@@ -178,6 +196,8 @@ class Runner:
             *self.programs.start(work.plan, phase, params, self.policy_behind),
             folder,
             lambda update, metrics: advance(update, _remark(metrics)),
+            note=lambda text: self.progress.note(f"{work.title}: {text}"),
+            strict=self.strict,
         )
         write_json(self._trained(phase), {"name": phase.name, "updates": updates_of(work)})
 
@@ -289,11 +309,13 @@ class Runner:
 
     def _write(self, finished: list[Work]) -> None:
         rows: list[table.Row] = []
+        trained: dict[str, list[tuple[int, Machine]]] = {}
+        measured: dict[str, Machine] = {}
         transcripts: dict[str, dict[str, str]] = {}
         attempts: dict[str, dict[str, dict[str, Any]]] = {}
         for work in finished:
             place, content = place_of(self.plan.name, *work), read_json(self._measured(work))
-            rows += [table.Row(**place, **_numbers(row)) for row in content["rows"]]
+            rows += [table.Row(**place, **row) for row in with_nan(content["rows"])]
             if work.phase.parent:
                 log = Log(self.folder_of(work.phase) / "log.jsonl").metrics
                 suite = self.programs.suite(work.phase.suite)
@@ -301,7 +323,11 @@ class Runner:
             transcripts.setdefault(work.name, content["transcripts"])
             seeds = attempts.setdefault(work.variant, {}).setdefault(work.phase.name, {})
             seeds[str(work.phase.seed)] = content["attempts"]
+            trained[work.title] = machines_of(self.folder_of(work.phase))
+            if "machine" in content:
+                measured[work.title] = from_json(content["machine"])
         table.write(self.folder / "results.csv", rows)
+        write_json(self.folder / MACHINES, provenance(trained, measured))
         write_json(self.folder / "transcripts.json", transcripts)
         write_json(self.folder / "attempts.json", attempts)
 
@@ -322,11 +348,6 @@ def _program(work: Work) -> str:
 
 def _measuring(work: Work) -> str:
     return f"{work.plan.model} {evaluation_key(work.plan)}"
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with NaN for what JSON has null for."""
-    return {name: math.nan if value is None else value for name, value in row.items()}
 
 
 def _remark(metrics: Metrics) -> str:

@@ -52,7 +52,9 @@ class Status:
         return asdict(self)
 
 
-def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
+def run(
+    sweep: SweepPlan, folder: Path, index: str, progress: Progress, strict: bool = False
+) -> None:
     """Works on a sweep until there is nothing left for this worker.
 
     Args:
@@ -60,6 +62,7 @@ def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
         folder: of its results, which all workers share.
         index: `auto`, or `i/n` for the i-th of n shards: see `shard_index`.
         progress: told of all long work.
+        strict: refuse to go on with what was made under other versions, devices or flags.
 
     Raises:
         Stopped: a signal came; the same call goes on from there.
@@ -69,7 +72,7 @@ def run(sweep: SweepPlan, folder: Path, index: str, progress: Progress) -> None:
     by_first(partial(claim_sweep, sweep, folder), ValueError, OSError)
     shards, more = known_shards(sweep, folder)
     number = None if more else shard_index(index, len(shards), os.environ)
-    workshop = Workshop()
+    workshop = Workshop(strict)
     while left := _left(sweep, folder, number):
         if not any(_attempt(shard, folder, progress, workshop) for shard in left):
             time.sleep(WAIT)

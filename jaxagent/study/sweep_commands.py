@@ -47,6 +47,9 @@ class Run:
     index: str = "auto"
     """Which shard: `i/n` counts from 0; `auto` asks the engine's variables, and without one claims
     whatever is left."""
+    strict_machine: Json = False
+    """Refuse to go on with what was made under other versions, devices or flags, which else is said
+    in one line."""
 
     def run(self) -> None:
         """Carries out the command."""
@@ -56,7 +59,8 @@ class Run:
 
         plan = load_sweep(self.file)
         with stoppable(), console_progress() as progress:
-            sweep.run(plan, Path(self.out or f"runs/{plan.name}"), self.index, progress)
+            out = Path(self.out or f"runs/{plan.name}")
+            sweep.run(plan, out, self.index, progress, self.strict_machine)
 
 
 @dataclass(frozen=True)

@@ -137,9 +137,11 @@ class Held:
 
 class Workshop:
     """The programs of the group of shards that a worker is at, which all its shards share; those
-    of the group before are dropped."""
+    of the group before are dropped. With `strict`, no training goes on that was made on another
+    machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
         self._group: tuple[StudyPlan, int] | None = None
         self._leave()
 
@@ -185,7 +187,7 @@ def run_shard(
     """
     workshop.enter(shard)
     programs = workshop.programs
-    bases = _bases(shard, programs, store, progress)
+    bases = _bases(shard, programs, store, progress, workshop.strict)
     crowd = workshop.crowd(shard, progress)
     cast = shard.members + shard.members[-1:] * (crowd.members - len(shard.members))
     plans = [changed(shard.plan, member.point) for member in cast]
@@ -207,19 +209,24 @@ def run_shard(
         claim.check()
         advance(update, f"{metrics['turn_rate']:,.0f} turns/s")
 
-    state, _ = train(crowd, state, hyper, curriculum, folder, tell, finite=False)
+    state, _ = train(
+        *(crowd, state, hyper, curriculum, folder, tell),
+        finite=False,
+        note=lambda text: progress.note(f"{title}: {text}"),
+        strict=workshop.strict,
+    )
     rows = _measure(shard, programs, state, updates, progress)
     claim.check()
     table.write_rows(folder / RESULT, rows, Row)
 
 
 def _bases(
-    shard: Shard, programs: Programs, store: Path, progress: Progress
+    shard: Shard, programs: Programs, store: Path, progress: Progress, strict: bool
 ) -> dict[int, tuple[Phase, Params]]:
     """The base policy of every seed, made if no worker has yet."""
     seeds = {member.seed for member in shard.members}
     plan = dataclasses.replace(shard.plan, seeds=max(seeds) + 1)
-    runner = Runner(plan, store, progress, store, programs)
+    runner = Runner(plan, store, progress, store, programs, strict)
     found = {}
     for phase in phases(plan):
         if phase.parent is None and phase.seed in seeds:

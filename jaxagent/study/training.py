@@ -25,6 +25,7 @@ from jaxagent.study.files import (
     with_nan,
     write_text,
 )
+from jaxagent.study.machine import record
 from jaxagent.study.processes import all_say, by_first
 from jaxagent.study.stop import Stopped, collecting
 
@@ -72,6 +73,8 @@ def train(
     folder: Path,
     report: Report = lambda update, metrics: None,
     finite: bool = True,
+    note: Callable[[str], None] = lambda text: None,
+    strict: bool = False,
 ) -> tuple[Any, list[Metrics]]:
     """Trains to the end, or from where an earlier call in the same folder stopped.
 
@@ -83,12 +86,15 @@ def train(
         folder: for checkpoints and the log; made if need be.
         report: called behind every chunk with the updates done and the chunk's mean metrics.
         finite: whether all metrics have to be; those of members of a population that died are not.
+        note: told in one line what is otherwise than where an earlier call stopped: see `Machine`.
+        strict: whether that is refused.
 
     Returns:
         The last state, and the metrics of all chunks.
 
     Raises:
         Stopped: SIGINT, SIGTERM or SIGUSR1 came; the state is saved.
+        ValueError: an earlier call was made on another machine, and that is refused.
         Diverged: a metric is not finite; what was saved before stays.
         Unwritable: the disk is full, or gone; what was saved before stays.
     """
@@ -98,6 +104,7 @@ def train(
         if checkpoints.latest() is not None:
             state = checkpoints.restore(state)
         done = int(state.update)
+        by_first(partial(_record, folder, done, note, strict), ValueError, OSError)
         log.forget_behind(done)
         if log.metrics:
             report(done, log.metrics[-1])
@@ -108,6 +115,12 @@ def train(
     finally:
         checkpoints.close()
     return state, log.metrics
+
+
+def _record(folder: Path, done: int, note: Callable[[str], None], strict: bool) -> None:
+    """Keeps what the training is made under, and says what has changed."""
+    if changed := record(folder, done, strict):
+        note(f"goes on from update {done} on another machine: {changed}")
 
 
 class Log:
