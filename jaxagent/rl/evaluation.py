@@ -221,7 +221,7 @@ def evaluate(
 
     scripts = jax.tree.map(lambda x: x[:recorded], batches[0][1])
     outcome = jax.tree.map(arrange, *(outcome for outcome, _ in batches))
-    if told := context_warning(player.suite.names[task], outcome, window.context):
+    if told := context_warning(player.suite.names[number], outcome, window.context):
         warnings.warn(told, ContextWarning, stacklevel=2)
     return outcome, scripts
 
