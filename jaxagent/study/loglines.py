@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from jaxagent.study.escapes import visible
 
@@ -54,7 +54,9 @@ class LogLines:
 
     def note(self, text: str) -> None:
         """Says one line."""
-        if not self._quiet:
+        if self._quiet:
+            return
+        with suppress(OSError, ValueError):  # the work goes on where nobody listens any more
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} {visible(text)}\n")  # at once: threads
             sys.stderr.flush()
 

@@ -223,7 +223,10 @@ class Runner:
             if told := context_warning(name, outcome, by.window.context):
                 self.progress.note(f"{work.title}: {told}")
             if name in trained:
-                rows.append(kl_row(task, by.moved(params, base, scripts, name), turns))
+                moved = partial(by.moved, params, base, scripts, name)
+                told = self.progress.compiling(f"{work.title}: distance from the base")
+                self.programs.compile_once(f"distance, {_measuring(work)}", moved, told)
+                rows.append(kl_row(task, moved(), turns))
         return rows, transcripts, attempts
 
     def _base_of(self, phase: Phase) -> Params:

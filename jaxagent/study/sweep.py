@@ -70,6 +70,7 @@ def run(
         Unwritable: the disk is full, or gone.
     """
     by_first(partial(claim_sweep, sweep, folder), ValueError, OSError)
+    by_first(partial(remove_leftovers, folder), OSError)
     shards, more = known_shards(sweep, folder)
     number = None if more else shard_index(index, len(shards), os.environ)
     workshop = Workshop(strict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from jaxagent.study import page, table
 from jaxagent.study.files import read_json, write_text
 from jaxagent.study.grid import NOTHING, Column, Grid
+from jaxagent.study.machine import MACHINES, machines_of
 from jaxagent.study.statistics import Estimate, mean_over_seeds
 from jaxagent.study.sweep import status
 from jaxagent.study.sweep_plan import kept_sweep
@@ -52,7 +54,7 @@ def collect(folder: Path) -> Collected:
     if not (folder / "sweep.json").is_file():
         raise ValueError(f"sweep {str(folder)!r}: no sweep.json there")
     rows, notes = _gathered(folder)
-    notes += _unfinished(folder)
+    notes += _unfinished(folder) + _machines(folder)
     if not rows:
         raise ValueError("; ".join([f"sweep {folder}: no shard is finished yet", *notes]))
     table.write_rows(folder / "members.csv", rows, Row)
@@ -101,6 +103,17 @@ def _unfinished(folder: Path) -> list[str]:
     if found.complete:
         return []
     return [f"{found.finished:,} of {found.members:,} members known by now are finished"]
+
+
+def _machines(folder: Path) -> list[str]:
+    """What the members were trained on, where that is more than one machine."""
+    found: dict[str, None] = {}
+    for path in sorted(folder.glob(f"shards/*/{MACHINES}")):
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OSError):
+            found |= dict.fromkeys(machine.title for _, machine in machines_of(path.parent))
+    if len(found) < 2:
+        return []
+    return ["not all members were trained on the same machine: " + "; or ".join(found)]
 
 
 def _same(first: float, second: float) -> bool:
