@@ -169,7 +169,7 @@ def evaluate(
         window: rows side by side, and the limits that the policy was trained with; rows beyond
             the last episode play too, and are not counted.
         seed: of the words that are sampled.
-        temperature: at which they are sampled.
+        temperature: at which they are sampled; at 0 the likeliest word is said.
         report: called with the number of episodes behind each batch.
         devices: that share every batch.
         first: number of the first instance; they go on from there.
@@ -193,7 +193,7 @@ def evaluate(
     check_whole("first", first, 0)
     check_whole("last instance", first + instances - 1, 0)
     check_whole("seed", seed, 0, 2**32 - 1)
-    check_number("temperature", temperature, 0.0, 100.0, positive=True)
+    check_number("temperature", temperature, 0.0, 100.0)
     check_whole("devices", devices)
     check_whole("recorded", recorded, 1, 2**20)
     window.check(player.suite)
