@@ -29,6 +29,7 @@ from jaxagent import (
     Weights,
     Window,
 )
+from jaxagent.rl.consolidation import Memory
 from jaxagent.rl.imitation import ImitatorState
 from jaxagent.rl.learner_parts import LearnerState
 from jaxagent.rl.ranges import RANGES
@@ -179,7 +180,8 @@ for run, state, kind in ((LEARNER, STATE, LearnerState), (IMITATOR, TAUGHT, Imit
     entry(f"{name}.run.count", lambda v, r=run, s=state: r.run(s, count=v), *counts)
     entry(f"{name}.run.progress", lambda v, r=run, s=state: r.run(s, progress=v), *FLAG)
 entry("Learner.start.reference", lambda v: LEARNER.start(PARAMS, KEY, None, v), *PARAMETERS[1:])
-entry("Learner.start.memory", lambda v: LEARNER.start(PARAMS, KEY, memory=v), *THING[1:])
+MEMORIES = (*THING[1:], Memory({}, {}), Memory(NARROW, PARAMS), Memory(PARAMS, NARROW))
+entry("Learner.start.memory", lambda v: LEARNER.start(PARAMS, KEY, memory=v), *MEMORIES)
 entry("Learner.run.count of a finished run", lambda v: LEARNER.run(DONE, count=v), None, 1)
 entry("Learner.start.order", lambda _: LEARNER.start(KEY, PARAMS), None)
 
@@ -209,6 +211,10 @@ entries(jaxagent.evaluate, (*TEXT, -1, 2, 10**30, "delayed/easy"), "task", **MEA
 entries(jaxagent.evaluate, COUNT, "instances attempts devices recorded", **MEASURED)
 entries(jaxagent.evaluate, WHOLE, "seed first", **MEASURED)
 entries(jaxagent.evaluate, NUMBER, "temperature", **MEASURED)
+entries(jaxagent.evaluate, tuple(each for each in THING if each is not None), "report", **MEASURED)
+entry("Suite.reset.key", lambda v: SUITE.reset(v, 0), *KEYS)
+entry("Suite.reset.task", lambda v: SUITE.reset(KEY, v), *TEXT, -1, 2, 10**30, "delayed/easy")
+entry("Suite.number.task", SUITE.number, *TEXT, -1, 2, 10**30, "delayed/easy")
 entry("evaluate.order", lambda _: jaxagent.evaluate(PARAMS, ACTOR, 0), None)
 
 entry("make_suite.tasks", lambda v: jaxagent.make_suite(v, PROBES), *LIST, "", "nothing", "a/b,")
@@ -338,13 +344,13 @@ def test_every_public_name_is_tried() -> None:
 
 
 def test_every_argument_is_tried() -> None:
-    """Of all that is called by its public name; reports and whole environments are any object."""
+    """Of all that is called by its public name; `check_environment` finds faults by itself."""
     missing = []
     for name in sorted(set(jaxagent.__all__) - DATA):
         arguments = inspect.signature(getattr(jaxagent, name)).parameters
         tried = {each.split(".")[1] for each in ENTRIES if each.split(".")[0] == name}
         missing += [f"{name}.{each}" for each in arguments if each not in tried]
-    assert missing == ["Hyper.weights", "check_environment.environment", "evaluate.report"]
+    assert missing == ["Hyper.weights", "check_environment.environment"]
 
 
 def test_every_traced_number_has_a_range() -> None:

@@ -15,6 +15,7 @@ from jaxagent.envs.pool import evaluation_keys
 from jaxagent.models import SIZES, ModelConfig, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
+from jaxagent.rl.arguments import as_float32
 from jaxagent.rl.curriculum import mixture, ramp, sequence, single, with_horizon
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Expert, Imitator
@@ -76,7 +77,7 @@ def test_run_gives_a_curve_and_leaves_its_state_as_it_was(school):
     state = learner.start(params, jax.random.key(5), 3)
     first, curves = learner.run(state, HYPER, mixture(suite, "read/easy"), 2, progress=False)
     again, same = learner.run(state, HYPER, mixture(suite, ["read/easy"]), 2)
-    at_once, means = learner.advance(state, HYPER, mixture(suite, ["read/easy"]), 2)
+    at_once, means = learner.advance(state, as_float32(HYPER), mixture(suite, ["read/easy"]), 2)
     for a, b, c in zip(
         *map(jax.tree.leaves, (first.params, again.params, at_once.params)), strict=True
     ):
@@ -88,6 +89,9 @@ def test_run_gives_a_curve_and_leaves_its_state_as_it_was(school):
         np.testing.assert_allclose(curve.mean(axis=0), means[name], rtol=1e-5, atol=1e-6)
     assert "success" in curves
 
+    programs = type(learner).advance._cache_size()
+    last, rest = learner.run(first, HYPER.replace(gamma=1, lam=jnp.float32(0.9)))
+    assert type(learner).advance._cache_size() == programs  # whole numbers need no other program
     last, rest = learner.run(first)  # what is left, with the settings of PPO, on all tasks
     assert int(last.update) == 3 and len(rest["success"]) == 1
     assert np.count_nonzero(rest["task_finished"][0]) == len(suite)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int8, UInt32
 
-from jaxagent.checks import brief, check_kind
+from jaxagent.checks import brief, check_key, check_kind
 from jaxagent.envs.dispatch import Branch, dispatch
 from jaxagent.envs.environment import Environment, Transition
 from jaxagent.envs.fingerprint import mix
@@ -160,8 +160,20 @@ class Suite:
         """How the task with this number is put into words."""
         return jax.tree.map(lambda table: jnp.asarray(table)[task], self.voices)
 
-    def reset(self, key: jax.Array, task: Int[Array, ""]) -> tuple[Instance, Message]:
-        """A new instance of the task and its first message, of `first_tokens`."""
+    def reset(self, key: jax.Array, task: Int[Array, ""] | int | str) -> tuple[Instance, Message]:
+        """A new instance of the task and its first message, of `first_tokens`.
+
+        Args:
+            key: of everything random in it.
+            task: its number, which may be traced, or its name.
+
+        Raises:
+            TypeError: `key` is no key, or `task` neither a name nor a number.
+            ValueError: there is no such task in the suite.
+        """
+        check_key("key", key)
+        if not isinstance(task, jax.Array):
+            task = jnp.int32(self.number(task))
         chance = jax.random.key_data(key)[-1]
         blank = Instance(task, mix(chance), tuple(w.blank_state() for w in self._worlds))
         return self._dispatch([world.open for world in self._worlds], blank, blank.chance, key)

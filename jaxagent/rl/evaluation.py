@@ -194,6 +194,8 @@ def evaluate(
     check_whole("last instance", first + instances - 1, 0)
     check_whole("seed", seed, 0, 2**32 - 1)
     check_number("temperature", temperature, 0.0, 100.0)
+    if report is not None and not callable(report):
+        raise TypeError(f"report={brief(report)}: expected a function of the number of episodes")
     check_whole("devices", devices)
     check_whole("recorded", recorded, 1, 2**20)
     window.check(player.suite)

@@ -21,6 +21,7 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
+    as_float32,
     check_curriculum,
     check_hyper,
     check_params,
@@ -280,7 +281,7 @@ class Imitator:
         check_hyper(hyper)
         check_curriculum(curriculum, suite)
         check_flag("progress", progress)
-        count = updates_left(state, count)
+        count, hyper = updates_left(state, count), as_float32(hyper)
         return follow(
             lambda state: self.advance(state, hyper, curriculum, 1),
             state,

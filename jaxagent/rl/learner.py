@@ -16,6 +16,7 @@ from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
+    as_float32,
     check_curriculum,
     check_hyper,
     check_params,
@@ -69,6 +70,8 @@ class Learner(LearnerParts):
             check_params("reference", policy, reference)
         if memory is not None:
             check_memory(memory)
+            for name in ("params", "importance"):
+                check_params(f"memory.{name}", policy, getattr(memory, name))
         return self.placed(self.initial(params, key, updates, reference, memory))
 
     def placed(self, state: LearnerState) -> LearnerState:
@@ -152,7 +155,7 @@ class Learner(LearnerParts):
         check_hyper(hyper)
         check_curriculum(curriculum, suite)
         check_flag("progress", progress)
-        count = updates_left(state, count)
+        count, hyper = updates_left(state, count), as_float32(hyper)
         return follow(
             lambda state: self.advance(state, hyper, curriculum, 1),
             state,

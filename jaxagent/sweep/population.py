@@ -25,6 +25,7 @@ from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
+    as_float32,
     check_curriculum,
     check_hyper,
     check_params,
@@ -180,7 +181,7 @@ class Population:
         check_curriculum(curriculum, suite, members)
         check_flag("progress", progress)
         count = updates_left(state, count)
-        hyper, curriculum = self.place(hyper), self.place(curriculum)
+        hyper, curriculum = self.place(as_float32(hyper)), self.place(curriculum)
         return follow(
             lambda state: self.advance(state, hyper, curriculum, 1),
             state,
