@@ -34,7 +34,7 @@ from jaxagent.rl.arguments import (
 )
 from jaxagent.rl.curriculum import Curriculum, mixture
 from jaxagent.rl.devices import AXIS as DATA
-from jaxagent.rl.devices import first_devices, imitate, on_host, place, shard_map
+from jaxagent.rl.devices import first_devices, imitate, place, shard_map
 from jaxagent.rl.learner import Learner, train_step
 from jaxagent.rl.learner_parts import LearnerState
 from jaxagent.rl.updates import Curves, Metrics, follow, repeat
@@ -132,8 +132,7 @@ class Population:
         """
         check_kind("state", state, PopulationState, "a PopulationState, as start(…) returns it")
         check_whole("number", number, 0, len(state.alive) - 1)
-        one = jax.tree.map(lambda leaf: leaf[number], on_host(state.members))
-        return self.learner.placed(one)
+        return self.learner.placed(jax.tree.map(lambda leaf: leaf[number], state.members))
 
     def run(
         self,
