@@ -55,14 +55,15 @@ def _places(root: Path) -> dict[str, Path | str]:
     (root / "loop").symlink_to(root / "loop")
     (root / "dangling").symlink_to(root / "nowhere")
     os.mkfifo(root / "pipe")
+    (root / "device").symlink_to("/dev/null")  # never itself: were it taken, root would replace it
     return {
         "inside a file": root / "file" / "x",
         "a loop": root / "loop",
         "inside a loop": root / "loop" / "x",
         "a dangling link": root / "dangling",
         "inside a dangling link": root / "dangling" / "x",
-        "no device": "/dev/null",
-        "inside a device": "/dev/null/x",
+        "a device": root / "device",
+        "inside a device": root / "device" / "x",
         "a pipe": root / "pipe",
         "the kernel's": "/proc/x",
         "a long name": root / ("x" * 300),
@@ -83,6 +84,15 @@ def test_places_that_take_no_output(check, tmp_path: Path) -> None:
             check("out", place)
         assert "\n" not in str(told.value), kind
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ValueError, match="expected a file, got a folder, device or pipe"):
+            write_json(tmp_path / name, {})
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "pipe"]
 
 
 def test_places_that_do(tmp_path: Path) -> None:

@@ -63,13 +63,12 @@ def load_plan(name: str, preset: str = DEFAULT_PRESET) -> StudyPlan:
     Raises:
         ValueError: there is none, or a field or value in it is not as expected.
     """
-    path = _path_of(name)
+    path, presets = _path_of(name), _presets()
+    if preset not in presets:
+        raise ValueError(f"preset {quoted(preset)}: expected one of {', '.join(presets)}")
     try:
         values = read_json(path)
         if path.parent.name == "study":
-            presets = _presets()
-            if preset not in presets:
-                raise ValueError(f"preset {preset!r}: expected one of {', '.join(presets)}")
             values = expand(values, preset, presets[preset])
         return from_values(StudyPlan, values)
     except ValueError as error:
@@ -186,7 +185,7 @@ def _as_float(value: int | float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _is_number(value: Any) -> bool:

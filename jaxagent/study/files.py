@@ -126,10 +126,17 @@ def read_text(path: Path | str) -> str:
 
 def write_text(path: Path | str, text: str) -> None:
     """Replaces the file at `path` by `text`, all or nothing; makes its folder if need be. Of
-    several processes the first one does."""
+    several processes the first one does.
+
+    Raises:
+        ValueError: at `path` is a folder, a device or a pipe, which is not to be replaced.
+        OSError: nothing can be written there.
+    """
     if not is_first():
         return
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file, got a folder, device or pipe")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -20,6 +20,7 @@ from typing import Any
 
 from jaxagent.study.config import from_values, load_plan
 from jaxagent.study.design import merged
+from jaxagent.study.escapes import quoted
 from jaxagent.study.files import read_json
 from jaxagent.study.names import check_name
 from jaxagent.study.plan import StudyPlan, as_json
@@ -46,7 +47,15 @@ SAMPLERS = ("grid", "random", "halving", "optuna")
 MOST_TRAININGS = 200_000
 """Trainings of a sweep at most, points times seeds times arms: every worker lists them all."""
 
-_MOST = {"samples": MOST_POINTS, "seeds": MOST_TRAININGS, "devices": 2**16, "seed": 2**31 - 1}
+_MOST = {
+    "samples": MOST_POINTS,
+    "seeds": MOST_TRAININGS,
+    "devices": 2**16,
+    "seed": 2**31 - 1,
+    "members": MOST_TRAININGS,
+    "eta": 1000,
+    "least": 10**6,
+}
 
 _UNUSED = ("name", "about", "seeds", "variants")
 """Fields of a plan that change nothing about a member's training."""
@@ -118,7 +127,9 @@ class SweepPlan:
         if self.eta < 2:
             raise ValueError(f"eta={self.eta}: expected at least 2")
         if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler={self.sampler!r}: expected one of {', '.join(SAMPLERS)}")
+            raise ValueError(
+                f"sampler={quoted(self.sampler)}: expected one of {', '.join(SAMPLERS)}"
+            )
         if self.sampler != "grid" and self.samples < 1:
             raise ValueError(f"samples={self.samples}: {self.sampler} needs at least 1")
         if not self.axes:

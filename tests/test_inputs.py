@@ -1,0 +1,312 @@
+"""Wrong input: every command × option × kind, and every field of plan, design and sweep files.
+
+What is asked of each: one line on standard error, exit code 2 or 74, and nothing written.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from input_cases import (
+    HIDDEN,
+    NO_NUMBERS,
+    bad_files,
+    bad_places,
+    guarded,
+    is_number,
+    leaves,
+    plain,
+    said_of,
+    tree,
+    wrong_values,
+)
+
+from jaxagent.cli import main
+from jaxagent.study import ranges, table
+from jaxagent.study.commands import COMMANDS, Difference
+from jaxagent.study.config import load_plan
+from jaxagent.study.plan import StudyPlan
+from jaxagent.study.sweep_commands import SWEEP
+from jaxagent.study.sweep_plan import SweepPlan, load_sweep
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = ROOT / "results" / "quickstart"
+
+SWEPT = {"name": "s", "plan": "train", "axes": {"train.gamma": [0.9, 1.0]}, "seeds": 1}
+
+OUTPUTS = frozenset({"output", "out", "store", "results", "picture", "job", "to"})
+INPUTS = frozenset({"policy", "folder", "first", "second", "file"})
+OF_A_LIST = frozenset(
+    {"model", "train.algorithm", "train.rule", "preset", "engine", "what", "algorithms", "task"}
+) | {"tasks", "arms", "base.tasks", "evaluation.tasks", "variants", "index"}
+"""Options that take one of a few names, or lines of a grammar."""
+
+counts: Counter[str] = Counter()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with a study and a sweep in it, where no real work can start."""
+    guarded(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(STUDY, tmp_path / "study")
+    (tmp_path / "a-sweep.json").write_text(json.dumps(SWEPT))
+    (tmp_path / "swept").mkdir()
+    (tmp_path / "swept" / "sweep.json").write_text(json.dumps(SWEPT))
+    return tmp_path
+
+
+LINES = {
+    "envs": (COMMANDS["envs"], ["envs"]),
+    "play": (COMMANDS["play"], ["play", "textcraft/easy"]),
+    "train": (COMMANDS["train"], ["train"]),
+    "evaluate": (COMMANDS["evaluate"], ["evaluate", "--episodes", "8"]),
+    "study": (COMMANDS["study"], ["study", "run", "quickstart"]),
+    "compare": (COMMANDS["compare"], ["compare"]),
+    "report": (COMMANDS["report"], ["report", "study"]),
+    "report compare": (Difference, ["report", "compare", "study", "study"]),
+    "bench": (COMMANDS["bench"], ["bench", "envs"]),
+    "sweep plan": (SWEEP["plan"], ["sweep", "plan", "a-sweep.json"]),
+    "sweep run": (SWEEP["run"], ["sweep", "run", "a-sweep.json"]),
+    "sweep status": (SWEEP["status"], ["sweep", "status", "swept"]),
+    "sweep collect": (SWEEP["collect"], ["sweep", "collect", "swept"]),
+    "sweep submit": (SWEEP["submit"], ["sweep", "submit", "a-sweep.json", "--engine", "slurm"]),
+}
+"""Command -> its options, and a call of it that is right."""
+
+POSITIONAL = {"task": 1, "folder": -1, "first": 2, "second": 3, "what": 1, "file": 2}
+"""Places of arguments without a name in the calls."""
+
+
+def test_every_command_is_tried() -> None:
+    told = {name for name in COMMANDS if name != "sweep"} | {f"sweep {name}" for name in SWEEP}
+    assert set(LINES) == told | {"report compare"}
+
+
+def _kinds(name: str, hint: object, place: Path) -> list[str]:
+    """Wrong values of an option."""
+    last = name.rpartition(".")[2]
+    if is_number(hint):
+        known = ranges.PLAN.get(name) or ranges.COMMAND.get(name)
+        allowed = {text for text in ("0", "-1") if known and float(text) in known}
+        if known is None:  # the field checks itself; 0 often stands for a default
+            allowed = {"0"}
+        return [each for each in NO_NUMBERS if each not in allowed]
+    values = list(HIDDEN)
+    if last in OUTPUTS or (name == "json" and plain(hint) is str):
+        values += bad_places(place.parent / "places")
+    if name in INPUTS:
+        values += bad_files(place.parent / "files")
+    if name in OF_A_LIST or last in OF_A_LIST:
+        values += ["", "no such thing", "x" * 300, "größe", "[/b]", "*", "babyai*nan"]
+    return values
+
+
+def _line(line: list[str], name: str, value: str, hint: object) -> list[str]:
+    if name in POSITIONAL and name not in ("what", "folder") or name == "what":
+        changed = list(line)
+        changed[POSITIONAL[name]] = value
+        return changed
+    if name == "folder":
+        return [*line[:-1], value]
+    if plain(hint) is bool:
+        return [*line, f"--{name.replace('_', '-')}", value]
+    return [*line, f"--{name.replace('_', '-')}={value}"]
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_wrong_options_are_refused_in_a_line(command, place, capsys) -> None:
+    kind, line = LINES[command]
+    options = [(name, hint) for name, hint in leaves(kind)]
+    if command in ("study", "compare"):  # the fields of the plan are those of `train`
+        options = [each for each in options if each[0].partition(".")[0] not in _plan_fields()]
+    cases = [
+        (name, value, _line(line, name, value, hint))
+        for name, hint in options
+        for value in _kinds(name, hint, place)
+    ]
+    cases += [("", value, [*line, value]) for value in ("--no-such-option", "-x", "--=")]
+    cases += [("", value, value.split()) for value in ("", "x") if command == "envs" and value]
+    wrong = []
+    for name, value, arguments in cases:
+        became, why = said_of(arguments, capsys, place)
+        counts[became] += 1
+        if why:
+            wrong.append(f"{name}={value[:40]!r}: {became}: {why}")
+    assert not wrong, f"{len(wrong)} of {len(cases)}:\n" + "\n".join(wrong)
+
+
+def _plan_fields() -> set[str]:
+    return {name.partition(".")[0] for name, _ in leaves(StudyPlan)}
+
+
+def _refused(load, path: Path, content: object) -> str:
+    """Why a file is not refused in one line; empty if it is."""
+    path.write_text(json.dumps(content))
+    try:
+        load(str(path))
+    except ValueError as error:
+        told = str(error)
+        kind = type(error)
+        if kind is not ValueError or "\n" in told or len(told) > 2500:
+            return f"{kind.__name__}: {told[:150]!r}"
+        counts["refused"] += 1
+        return ""
+    except BaseException as error:
+        return f"traceback: {type(error).__name__}: {str(error)[:150]}"
+    return "accepted"
+
+
+PLAN = {
+    "name": "x",
+    "tasks": ["textcraft/easy"],
+    "base": {},
+    "train": {},
+    "evaluation": {},
+}
+
+SENSIBLE = {
+    "about": ["", "no such thing"],
+    "arms": [["textcraft"]],
+    "base.clean": [],
+    "name": [],
+}
+"""Values among the wrong ones that a field may have."""
+
+
+def _is_sensible(name: str, hint: object, value: object) -> bool:
+    if any(value is each or value == each for each in SENSIBLE.get(name, [])):
+        return True
+    numbers = ranges.PLAN.get(name)
+    if numbers and isinstance(value, int | float) and not isinstance(value, bool):
+        whole = isinstance(value, int) or plain(hint) is float
+        return whole and value in numbers
+    return False
+
+
+def test_wrong_fields_of_plans_are_refused_in_a_line(tmp_path) -> None:
+    wrong, tried = [], 0
+    for name, hint in leaves(StudyPlan):
+        for value in wrong_values(hint):
+            if _is_sensible(name, hint, value):
+                continue
+            content = json.loads(json.dumps(PLAN))
+            inside = content
+            for part in name.split(".")[:-1]:
+                inside = inside[part]
+            inside[name.split(".")[-1]] = value
+            tried += 1
+            if why := _refused(load_plan, tmp_path / "plan.json", content):
+                wrong.append(f"{name}={str(value)[:40]!r}: {why}")
+    assert not wrong, f"{len(wrong)} of {tried}:\n" + "\n".join(wrong)
+
+
+def test_wrong_fields_of_sweeps_are_refused_in_a_line(tmp_path) -> None:
+    wrong, tried = [], 0
+    sensible = {"seed": [1e308], "turns": [1.5, 10**30, 1e308]}
+    for name, hint in leaves(SweepPlan):
+        for value in wrong_values(hint):
+            if any(value is each or value == each for each in sensible.get(name, [])):
+                continue
+            tried += 1
+            if why := _refused(load_sweep, tmp_path / "sweep.json", {**SWEPT, name: value}):
+                wrong.append(f"{name}={str(value)[:40]!r}: {why}")
+    assert not wrong, f"{len(wrong)} of {tried}:\n" + "\n".join(wrong)
+
+
+HOSTILE = [
+    *("../../../OUTSIDE/x", "/OUTSIDE/x", "..", ".", "a/../b", "a\\b", "-rf", "[/b]", "[red]x"),
+    *("=cmd|' /C calc'!A0", "@SUM(A1)", "\\input{x}", "<script>x</script>", "größe", "a b"),
+    *("a\x1b[31mb", "a\u202eb", "x" * 300, "con", "a:b", "$(touch x)", "a'b", 'a"b'),
+]
+"""Names that a stranger may have given."""
+
+
+@pytest.mark.parametrize("column", ["study", "variant", "phase", "task", "environment", "metric"])
+def test_a_strangers_names_stay_in_the_folder(column, place, capsys) -> None:
+    """Either refused in a line, or a report in which nothing is markup and no cell a formula."""
+    header, *lines = (place / "study" / "results.csv").read_text().splitlines()
+    names = header.split(",")
+    folder = place / "hostile"
+    folder.mkdir()
+    for name in HOSTILE:
+        rows = [next(csv.reader([line])) for line in lines]
+        chosen = [row for row in rows if row[names.index("metric")] in ("success", "turns")][:6]
+        for row in chosen:
+            row[names.index(column)] = name
+        with (folder / "results.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([names, *chosen])
+        before = tree(place.parent)
+        try:
+            main(["report", "hostile"])
+        except SystemExit as stop:
+            captured = capsys.readouterr()
+            assert stop.code == 2 and captured.err.count("\n") == 1, captured.err
+            assert "\x1b" not in captured.err
+            counts["refused"] += 1
+            assert tree(place.parent) == before
+            continue
+        told = capsys.readouterr().out
+        assert "\x1b" not in told and "\u202e" not in told
+        made = {path for path, _ in set(tree(place.parent)) - set(before)}
+        assert all(path.startswith(str(folder)) for path in made), made
+        assert "<script>x" not in (folder / "report.html").read_text()
+        for path in folder.rglob("*.csv"):
+            if path.name != "results.csv":
+                cells = [cell for row in csv.reader(path.open()) for cell in row]
+                assert not [c for c in cells if c[:1] in "=@\t\r" and c], path
+        for path in folder.rglob("*.tex"):
+            assert "\\input" not in path.read_text()
+        shutil.rmtree(folder)
+        folder.mkdir()
+
+
+CELLS = {"int": ["", "x", "1.5", "nan", "1e9", "9" * 5000, "9" * 30], "float": ["x", "1,5", "--"]}
+
+
+def test_wrong_cells_of_a_table_are_refused_in_a_line(place, capsys) -> None:
+    header, line, *_ = (place / "study" / "results.csv").read_text().splitlines()
+    path = place / "study" / "results.csv"
+    wrong = []
+    for number, field in enumerate(dataclasses.fields(table.Row)):
+        for value in CELLS.get(str(field.type), ["a\x00b", "a\x1bb"]):
+            cells = next(csv.reader([line]))
+            cells[number] = value
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows([header.split(","), cells])
+            became, why = said_of(["report", "study"], capsys, place)
+            counts[became] += 1
+            wrong += [f"{field.name}={value[:20]!r}: {became}: {why}"] * bool(why)
+    for bad in bad_files(place.parent / "files"):
+        if bad.endswith(".json") and Path(bad).is_file():
+            shutil.copy(bad, path)
+            became, why = said_of(["report", "study"], capsys, place)
+            counts[became] += 1
+            wrong += [f"{bad[-20:]!r}: {became}: {why}"] * bool(why)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["attempts.json", "transcripts.json", "plan.json"])
+def test_other_files_of_a_study_are_refused_in_a_line(name, place, capsys) -> None:
+    wrong = []
+    for bad in bad_files(place.parent / "files"):
+        allowed = ("escape.json", "unknown.json") if name == "plan.json" else ()
+        if not bad.endswith(".json") or not Path(bad).is_file() or bad.endswith(allowed):
+            continue
+        shutil.copy(bad, place / "study" / name)
+        became, why = said_of(["report", "study"], capsys, place)
+        counts[became] += 1
+        wrong += [f"{bad[-20:]!r}: {became}: {why}"] * bool(why)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_counts() -> None:
+    """Comes last: how many wrong inputs were tried, and what became of them."""
+    print(dict(counts))
+    assert set(counts) <= {"refused"}
