@@ -8,7 +8,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
+import re
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -120,7 +123,12 @@ def _line(line: list[str], name: str, value: str, hint: object) -> list[str]:
     return [*line, f"--{name.replace('_', '-')}={value}"]
 
 
-@pytest.mark.parametrize("command", LINES)
+@pytest.mark.parametrize("command", sorted({*LINES} - {"sweep collect"}))
+def test_the_lines_that_are_changed_are_right(command, place, capsys) -> None:
+    assert said_of(LINES[command][1], capsys, place)[0] == "accepted"
+
+
+@pytest.mark.parametrize("command", sorted({*LINES} - {"sweep submit", "sweep run"}))
 def test_wrong_options_are_refused_in_a_line(command, place, capsys) -> None:
     kind, line = LINES[command]
     options = [(name, hint) for name, hint in leaves(kind)]
@@ -218,6 +226,97 @@ def test_wrong_fields_of_sweeps_are_refused_in_a_line(tmp_path) -> None:
             if why := _refused(load_sweep, tmp_path / "sweep.json", {**SWEPT, name: value}):
                 wrong.append(f"{name}={str(value)[:40]!r}: {why}")
     assert not wrong, f"{len(wrong)} of {tried}:\n" + "\n".join(wrong)
+
+
+BAD_LINES = {
+    "arms": [
+        *("", " ", ">", "textcraft >", "> textcraft", ",", "textcraft,", "!textcraft", "!", "@"),
+        *("textcraft @", "textcraft @ kl", "textcraft @ kl=", "textcraft @ kl=1 kl=2"),
+        *(f"textcraft*{each}" for each in ("", "nan", "inf", "-1", "1e400", "x", "0", "1e7")),
+        *(f"textcraft @ times={each}" for each in ("0", "nan", "inf", "-1", "1e300", "x")),
+        *(f"textcraft @ temperature={each}" for each in ("1e-3", "nan", "inf", "-1", "0")),
+        *(f"textcraft @ {each}" for each in ("kl=nan", "kl=inf", "kl=1e9", "magic", "times=1 x")),
+        *("textcraft > textcraft @ rehearsal=2", "textcraft > textcraft @ average=nan"),
+        *("textcraft > textcraft @ ewc=inf", "textcraft @ ewc=1", "textcraft @ rehearsal=0.1"),
+        *("textcraft/easy+unseen", "babyai", "x" * 9000, " > ".join(["textcraft"] * 500)),
+    ],
+    "variants": [
+        *("", ":", "a", ": seeds=2", "../x: seeds=2", "/x: seeds=2", "a/b: seeds=2", "-a: seeds=2"),
+        *("=a: seeds=2", "a: seeds", "a: seeds=", "a: seeds=nan", "a: seeds=0", "a: seeds=1e3"),
+        *("a: train.colour=1", "a: train=1", "a: train.learning_rate=NaN", "a: context=1"),
+        *(
+            f"a: seeds={'9' * 5000}",
+            f"a: arms={'[' * 5000}",
+            "a: train.gamma=Infinity",
+            "a:seeds=2 x",
+        ),
+    ],
+}
+"""Lines that are none of an arm, or of a variant."""
+
+
+@pytest.mark.parametrize("field", BAD_LINES)
+def test_wrong_lines_are_refused_before_anything_is_written(field, place, capsys) -> None:
+    wrong = []
+    for line in BAD_LINES[field]:
+        content = {**PLAN, field: [line]}
+        (place.parent / "plan.json").write_text(json.dumps(content))
+        became, why = said_of(["study", "run", str(place.parent / "plan.json")], capsys, place)
+        counts[became] += 1
+        wrong += [f"{line[:60]!r}: {became}: {why}"] * bool(why)
+    assert not wrong, "\n".join(wrong)
+
+
+DESIGN = {"name": "x", "tasks": ["{env}/easy"]}
+
+
+def test_wrong_fields_of_designs_are_refused_in_a_line(tmp_path) -> None:
+    (tmp_path / "study").mkdir()
+    path, wrong = tmp_path / "study" / "design.json", []
+    for name in ("environments", "scale", "shares", "updates", "tasks", "base", "train"):
+        of_objects = name in ("scale", "shares", "updates", "base", "train")
+        values = [
+            each
+            for each in wrong_values(dict if of_objects else list)
+            if each != {} or not of_objects
+        ]
+        for value in values:
+            if (name, value) == ("scale", {"a": {}}):  # of a preset that is not asked for
+                continue
+            if why := _refused(load_plan, path, {**DESIGN, name: value}):
+                wrong.append(f"{name}={str(value)[:40]!r}: {why}")
+    for name in ("shares", "updates"):
+        for value in (None, "x", [], {}, -1, 1e400, math.nan, 10**30, True):
+            if why := _refused(
+                load_plan, path, {**DESIGN, name: {"textcraft": value, "babyai": 1}}
+            ):
+                wrong.append(f"{name}.textcraft={str(value)[:40]!r}: {why}")
+    for content in ([], None, 1, "x", {}, {"name": "x"}):
+        if why := _refused(load_plan, path, content):
+            wrong.append(f"{content}: {why}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seeds": 10**20}, "seeds=100000000000000000000: expected at least 1, at most 1,000"),
+        ({"arms": ["textcraft"] * 100_000}, "arms: 100,000 values, expected up to 1,000"),
+        ({"arms": [f"textcraft @ times={i}" for i in range(1, 999)], "seeds": 999}, "phases, exp"),
+        ({"train": {"rows": 2**20}}, "train.rows=1048576, turns=.* would take at least"),
+        ({"train": {"turns": 10**11}}, "train.turns=100000000000: expected at least 1"),
+        ({"context": 2**17}, "context=131072, model=tiny: would take at least .* GiB of memory"),
+        ({"train": {"learning_rate": 1e30}}, "train.learning_rate=1e.30: expected 0 to 1"),
+    ],
+)
+def test_sizes_that_no_machine_plays_are_refused_at_once(change, said, place, capsys) -> None:
+    (place / "plan.json").write_text(json.dumps({**PLAN, **change}))
+    start = time.monotonic()
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "run", "plan.json"])
+    told = capsys.readouterr().err
+    assert stop.value.code == 2 and told.count("\n") == 1 and re.search(said, told), told
+    assert time.monotonic() - start < 20
 
 
 HOSTILE = [

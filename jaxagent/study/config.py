@@ -6,9 +6,11 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jaxagent.study import ranges
 from jaxagent.study.design import expand
 from jaxagent.study.escapes import is_visible, quoted
 from jaxagent.study.files import is_file, parse_json, read_json
@@ -82,6 +84,7 @@ def variants_of(plan: StudyPlan) -> dict[str, StudyPlan]:
         ValueError: a variant is not `NAME: FIELD=VALUE …`, or what it makes is no plan.
     """
     if not plan.variants:
+        _check_phases([plan])
         return {"": plan}
     found: dict[str, StudyPlan] = {}
     for text in plan.variants:
@@ -98,7 +101,17 @@ def variants_of(plan: StudyPlan) -> dict[str, StudyPlan]:
             found[name.strip()] = from_values(StudyPlan, values)
         except ValueError as error:
             raise ValueError(f"variants: {quoted(text)}: {error}") from None
+    _check_phases(found.values())
     return found
+
+
+def _check_phases(plans: Iterable[StudyPlan]) -> None:
+    """Refuses a study whose phases would take a worker minutes to list."""
+    count = sum(plan.seeds * (1 + sum(map(len, plan.stages))) for plan in plans)
+    if count > ranges.PHASES:
+        raise ValueError(
+            f"seeds, arms, variants: {count:,} phases, expected up to {ranges.PHASES:,}"
+        )
 
 
 def _set(values: dict[str, Any], change: str, text: str) -> None:

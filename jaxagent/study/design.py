@@ -11,6 +11,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxagent.envs.registry import ENVIRONMENTS
+from jaxagent.study.escapes import quoted
+
 Values = dict[str, Any]
 
 _OWN = ("environments", "shares", "updates", "scale")
@@ -31,10 +34,15 @@ def expand(design: Values, preset: str, sizes: Values) -> Values:
     Raises:
         ValueError: a field is missing or not as expected.
     """
+    _check_objects(design)
     values = merged(merged(sizes, design), design.get("scale", {}).get(preset, {}))
+    _check_objects(values)
     names = values.get("environments")
-    if not isinstance(names, list) or not names:
-        raise ValueError(f"environments={names!r}: expected a list of names")
+    known = [each.name for each in ENVIRONMENTS]
+    if not isinstance(names, list) or not names or any(name not in known for name in names):
+        raise ValueError(
+            f"environments={quoted(names)}: expected a list of names: {', '.join(known)}"
+        )
     plan = {name: _filled(value, names) for name, value in values.items() if name not in _OWN}
     if "updates" in values:
         order = dict.fromkeys(task.partition("/")[0] for task in plan.get("tasks", []))
@@ -44,6 +52,30 @@ def expand(design: Values, preset: str, sizes: Values) -> Values:
         tasks = plan.get("base", {}).get("tasks") or plan.get("tasks", [])
         plan["base"] = {"shares": _shares(tasks, values["shares"]), **plan.get("base", {})}
     return plan
+
+
+def _check_objects(values: Any) -> None:
+    """Refuses what is no object where one is expected, and numbers that are none."""
+    if not isinstance(values, dict):
+        raise ValueError(f"design={quoted(values)}: expected an object with fields")
+    for name in ("scale", "shares", "updates", "base", "train", "evaluation"):
+        if not isinstance(values.get(name, {}), dict):
+            raise ValueError(f"{name}={quoted(values[name])}: expected an object")
+    for name, each in values.get("scale", {}).items():
+        if not isinstance(each, dict):
+            raise ValueError(f"scale.{quoted(name)[1:-1]}={quoted(each)}: expected an object")
+    for name, each in values.get("shares", {}).items():
+        if not isinstance(each, int | float) or isinstance(each, bool):
+            raise ValueError(f"shares.{quoted(name)[1:-1]}={quoted(each)}: expected a number")
+    for name, each in values.get("updates", {}).items():
+        if not isinstance(each, int) or isinstance(each, bool):
+            raise ValueError(
+                f"updates.{quoted(name)[1:-1]}={quoted(each)}: expected a whole number"
+            )
+    for part in (values, values.get("base", {})):
+        tasks = part.get("tasks", [])
+        if not isinstance(tasks, list) or not all(isinstance(each, str) for each in tasks):
+            raise ValueError(f"tasks={quoted(tasks)}: expected a list of texts")
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> Values:

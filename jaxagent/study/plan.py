@@ -170,10 +170,12 @@ class StudyPlan:
                 f"train.stage_updates={self.train.stage_updates}: expected a number for each of "
                 f"{', '.join(self.environments)}"
             )
+        every = {stage.tasks: stage for arm in self.stages for stage in arm}
+        for tasks, stage in every.items():
+            _check_trainable("arms", make_suite(tasks))
+            self.training_window(stage).check(make_suite(tasks))
         for arm in self.stages:
             for stage in arm:
-                _check_trainable("arms", make_suite(stage.tasks))
-                self.training_window(stage).check(make_suite(stage.tasks))
                 ranges.check("train.updates", self.updates_of(stage), ranges.PLAN)
         self.evaluation_window().check(suites[1])
         self.window(self.base.rows, self.base.turns).check(suites[2])

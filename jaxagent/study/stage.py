@@ -115,15 +115,17 @@ def trained_tasks(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _parse_stage(part: str, arm: str, suite: Suite) -> Stage:
-    terms, _, options = part.partition("@")
+    terms, at, options = part.partition("@")
+    if at and not options.strip():
+        raise ValueError(f"arms: {quoted(arm)}: expected options behind '@'")
     weights: dict[str, float] = {}
     left_out: list[str] = []
     for term in terms.split(","):
         if term.strip().startswith("!"):
             left_out.append(term.strip()[1:])
             continue
-        name, _, weight = term.strip().partition("*")
-        share = _number(weight or "1", "weight", f"weight of {name.strip()!r}", arm)
+        name, star, weight = term.strip().partition("*")
+        share = _number(weight if star else "1", "weight", f"weight of {name.strip()!r}", arm)
         weights |= dict.fromkeys(_tasks_of(name.strip(), arm, suite), share)
     for name in left_out:
         gone = _tasks_of(name, arm, suite)
