@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from rich.console import Console
-from rich.table import Table
 
 from jaxagent.study.bench_envs import measure_environment, measure_mixture
 from jaxagent.study.bench_train import measure_population, measure_training
 from jaxagent.study.files import write_json
 from jaxagent.study.timing import Result
+from jaxagent.study.wide_table import WideTable
 
 MIXED = (
     "textcraft/medium",
@@ -58,9 +58,9 @@ def run(
     return results
 
 
-def as_table(results: Sequence[Result]) -> Table:
-    """All results, the best batch of each benchmark in bold."""
-    table = Table("benchmark", "task", "batch", "value", "unit", "baseline", "ratio")
+def as_table(results: Sequence[Result]) -> WideTable:
+    """All results, the best batch of each benchmark with a star."""
+    rows = []
     best: dict[tuple[str, str, str], float] = {}
     for each in results:
         name = (each.benchmark, each.environment, each.unit)
@@ -69,9 +69,10 @@ def as_table(results: Sequence[Result]) -> Table:
         is_best = each.value == best[each.benchmark, each.environment, each.unit]
         baseline = "" if each.baseline is None else f"{each.baseline:,.0f}"
         ratio = "" if each.ratio is None else f"{each.ratio:,.1f}×"
-        cells = (each.benchmark, each.environment, str(each.batch), _number(each.value))
-        table.add_row(*cells, each.unit, baseline, ratio, style="bold" if is_best else "")
-    return table
+        value = _number(each.value) + " *" * is_best
+        label = f"{each.benchmark} {each.environment}, batch {each.batch}"
+        rows.append((label, (value, each.unit, baseline, ratio)))
+    return WideTable("benchmark", ("value", "unit", "baseline", "ratio"), rows)
 
 
 def _all(

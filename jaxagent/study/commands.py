@@ -85,6 +85,8 @@ class Evaluate:
     """At which a checkpoint's words are sampled."""
     seed: int = 0
     """Of the words that are sampled."""
+    all: Json = False
+    """Show how often each failure mode happened, too."""
     json: Json = False
     """Print a JSON list of {task, metric, value, low, high, episodes} and nothing else."""
 
@@ -100,7 +102,7 @@ class Evaluate:
 
     def run(self) -> None:
         """Carries out the command."""
-        from jaxagent.study import measurement
+        from jaxagent.study import measurement, scorecard
         from jaxagent.study.console import console_progress
 
         with console_progress() as progress:
@@ -117,7 +119,11 @@ class Evaluate:
         if self.json:
             print(json_text([dataclasses.asdict(each) for each in found], indent=1))
         else:
+<<<<<<< HEAD
             PlainConsole().print(measurement.as_table(found))
+=======
+            Console().print(scorecard.scorecard(found, self.all))
+>>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,11 @@ from typing import Any
 import jax
 import numpy as np
 from rich.console import Group
+<<<<<<< HEAD
 from rich.table import Table
 from rich.text import Text
+=======
+>>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 
 from jaxagent.envs import make_suite
 from jaxagent.rl.algorithm import ALGORITHMS
@@ -21,12 +24,12 @@ from jaxagent.study import table
 from jaxagent.study.config import from_values
 from jaxagent.study.escapes import quoted
 from jaxagent.study.files import read_json, write_json
-from jaxagent.study.grid import NOTHING, bounds, number
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.programs import drop_programs
 from jaxagent.study.runner import Progress, Runner
 from jaxagent.study.scores import is_rate
 from jaxagent.study.statistics import SEEDS_FOR_INTERVAL, Estimate, iqm_over_seeds
+from jaxagent.study.wide_table import WideTable, estimate_cell
 
 BASE = "base"
 """What the base policies stand under, beside the algorithms."""
@@ -163,15 +166,14 @@ def show(rows: Sequence[Row], metric: str = "success") -> Group:
     scores = {name: _scores(rows, name, tasks, metric) for name in names}
     few = max(map(len, scores.values())) < SEEDS_FOR_INTERVAL
     about = f"no interval with fewer than {SEEDS_FOR_INTERVAL} seeds" if few else "95 % interval"
-    result = Table()
-    result.add_column("algorithm", overflow="fold")
-    for name in [*tasks, "all"]:
-        result.add_column(name.replace("/", "/\n", 1), justify="right", overflow="fold")
-    result.add_column("seeds", justify="right")
-    found = {name: _estimates(runs, is_rate(metric)) for name, runs in scores.items()}
+    rate = is_rate(metric)
+    found = {name: _estimates(runs, rate) for name, runs in scores.items()}
+    lines = []
     for name in sorted(found, key=lambda name: -found[name][-1].value):
-        result.add_row(name, *map(_cell, found[name]), str(len(scores[name])))
-    return Group(f"held-out {metric}, % ({about})", result)
+        cells = [estimate_cell(each, rate=rate) for each in found[name]]
+        lines.append((name, [*cells, str(len(scores[name]))]))
+    shown = WideTable("algorithm", [*tasks, "all", "seeds"], lines)
+    return Group(f"held-out {metric}{', %' * rate} ({about})", shown)
 
 
 def _scores(rows: Sequence[Row], name: str, tasks: Sequence[str], metric: str) -> np.ndarray:
@@ -186,12 +188,15 @@ def _estimates(runs: np.ndarray, rate: bool) -> list[Estimate]:
     return [iqm_over_seeds(each, rate=rate) for each in (*runs.T, runs.mean(axis=1))]
 
 
+<<<<<<< HEAD
 def _cell(found: Estimate) -> Text:
     if not found.measured:
         return Text(NOTHING)
     return Text.assemble(f"{number(found.value)}\n", (bounds(found), "dim"))
 
 
+=======
+>>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 def _numbers(rows: Iterable[Row]) -> dict[tuple[str, int, str], float]:
     return {(row.task, row.seed, row.metric): row.value for row in rows}
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxagent.study import statistics, table
 from jaxagent.study.contents import ATTEMPTS, checked
 from jaxagent.study.crossed import crossed_sum
+<<<<<<< HEAD
 from jaxagent.study.grid import Column, Grid, bounds, number
+=======
+from jaxagent.study.files import read_json
+from jaxagent.study.grid import Column, Grid
+from jaxagent.study.labels import short_label
+>>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.scores import contrast, mean_of
 from jaxagent.study.statistics import MISSING, Estimate
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from jaxagent.study.wide_table import WideTable, estimate_cell
 
 
 def difference_grid(first: Path, second: Path) -> Grid:
@@ -48,20 +51,18 @@ def difference_grid(first: Path, second: Path) -> Grid:
     return Grid("difference", "phase", names, tuple(rows))
 
 
-def show(grid: Grid) -> Table:
-    """The differences for the terminal."""
-    from rich.table import Table
-
-    shown = Table(grid.corner, *(column.name for column in grid.columns))
+def show(grid: Grid) -> WideTable:
+    """A table for the terminal; a task stands beside the phase that it was measured in."""
+    rows = []
+    places = [i for i, column in enumerate(grid.columns) if column.name != "task"]
     for label, cells in grid.rows:
         texts = [
-            cell
-            if isinstance(cell, str)
-            else f"{number(cell.value, sign=c.sign)}\n{bounds(cell, sign=c.sign)}".strip()
+            cell if isinstance(cell, str) else estimate_cell(cell, rate=c.rate, sign=c.sign)
             for cell, c in zip(cells, grid.columns, strict=True)
         ]
-        shown.add_row(label, *texts)
-    return shown
+        tasks = [texts[i] for i in range(len(texts)) if i not in places]
+        rows.append((" | ".join([short_label(label), *tasks]), [texts[i] for i in places]))
+    return WideTable(grid.corner, [grid.columns[i].name for i in places], rows)
 
 
 def _row(both: Sequence[Part], phase: str, task: str, paired: bool) -> tuple[Estimate, ...]:

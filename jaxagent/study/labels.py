@@ -41,7 +41,7 @@ def lines_of(text: str, width: int) -> list[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    found = re.split(r"(?<=[/:=])(?=[^ ])|(?=\+)", text)
+    found = re.split(r"(?<=[/:=])(?=[^ ])|(?<=[._])(?=[a-z])|(?=\+)", text)
     long = rf"(?<=\S{{{LONGEST}}})(?=\S)"
     return [part for piece in found for part in _chunks(piece, long)]
 

@@ -51,7 +51,10 @@ def as_json() -> dict[str, Any]:
 def show(console: Console) -> None:
     """The same as tables for people."""
     content = as_json()
-    tasks = Table("task", "turns", "what", title="Tasks")
+    tasks = Table(title="Tasks")
+    tasks.add_column("task", no_wrap=True)
+    tasks.add_column("turns", justify="right")
+    tasks.add_column("what")
     for environment in content["environments"]:
         for level in environment["levels"]:
             tasks.add_row(level["task"], str(level["turn_limit"]), level["summary"])

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from jaxagent.envs import make_suite
 from jaxagent.models import Params
@@ -168,14 +167,3 @@ def _tell(
 ) -> None:
     del episodes
     advance(next(done), task)
-
-
-def as_table(found: Sequence[Measurement]) -> Table:
-    """The measurements as a table for people, one line per task."""
-    metrics = list(dict.fromkeys(each.metric for each in found))
-    table = Table("task", *metrics)
-    for task in dict.fromkeys(each.task for each in found):
-        values = {each.metric: each for each in found if each.task == task}
-        cells = [f"{m.value:.3g} [{m.low:.3g}, {m.high:.3g}]" for m in values.values()]
-        table.add_row(task, *(cells[list(values).index(name)] for name in metrics))
-    return table

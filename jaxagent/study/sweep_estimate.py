@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 from rich.console import RenderableType
-from rich.table import Table
 
 from jaxagent.study.estimate import COMPILATION, EFFICIENCY, SECONDS, duration, training_flops
 from jaxagent.study.programs import Programs
@@ -12,6 +11,7 @@ from jaxagent.study.roofline import measure_ceilings
 from jaxagent.study.sweep_plan import Shard, SweepPlan, shards_of
 from jaxagent.study.sweep_rounds import rounds_of
 from jaxagent.study.sweep_shard import learner_of
+from jaxagent.study.wide_table import WideTable
 from jaxagent.sweep.memory import member_bytes, peak_bytes
 
 
@@ -28,9 +28,7 @@ def show(sweep: SweepPlan) -> tuple[RenderableType, ...]:
     groups: dict[int, list[Shard]] = {}
     for shard in shards:
         groups.setdefault(id(shard.plan), []).append(shard)
-    table = Table(
-        "group", "members", "shards", "turns", "memory of a member", "time", title="groups"
-    )
+    lines = []
     total = seconds = 0.0
     for own in groups.values():
         members = sum(len(shard.members) for shard in own)
@@ -39,14 +37,8 @@ def show(sweep: SweepPlan) -> tuple[RenderableType, ...]:
         each = (updates or plan.updates_of(plan.stages[own[0].arm][0])) * learner.turns_per_update
         work = training_flops(plan, learner, each) * members / (EFFICIENCY * ceiling)
         memory = peak_bytes(member_bytes(learner)) / 2**20
-        table.add_row(
-            _title(sweep, own[0]),
-            str(members),
-            str(len(own)),
-            f"{each * members:,}",
-            f"{memory:,.0f} MiB",
-            duration(work + COMPILATION),
-        )
+        cells = [str(members), str(len(own)), f"{each * members:,}", f"{memory:,.0f} MiB"]
+        lines.append((_title(sweep, own[0]), [*cells, duration(work + COMPILATION)]))
         total += each * members
         seconds += work + COMPILATION
     rest = _later(sweep, total)
@@ -56,7 +48,8 @@ def show(sweep: SweepPlan) -> tuple[RenderableType, ...]:
         )
     words = f"{len(shards)} shards, {total + rest:,.0f} turns of training in all rounds; "
     words += f"about {duration(seconds * (1 + rest / max(total, 1)))} on this machine alone"
-    return table, words
+    heads = ("members", "shards", "turns", "memory of a member", "time")
+    return WideTable("group", heads, lines), words
 
 
 def _first_points(sweep: SweepPlan) -> list:

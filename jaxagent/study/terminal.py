@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group
+<<<<<<< HEAD
 from rich.table import Table
 from rich.text import Text
+=======
+>>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 
 from jaxagent.study import metrics
-from jaxagent.study.grid import NOTHING, bounds, number
+from jaxagent.study.labels import short_label
 from jaxagent.study.part import Part
-from jaxagent.study.statistics import MISSING, SEEDS_FOR_INTERVAL, Estimate
-from jaxagent.study.tables import short_task
+from jaxagent.study.statistics import MISSING, SEEDS_FOR_INTERVAL
+from jaxagent.study.wide_table import WideTable, estimate_cell
 
 
 def terminal_table(parts: Sequence[Part]) -> Group:
     """Success in percent with its interval, phases × tasks, for the end of a run."""
-    shown = Table(header_style="bold")
-    shown.add_column("phase", overflow="fold", min_width=12)
     finals = [part.final for part in parts]
-    tasks = dict(pair for f in finals for pair in zip(f.tasks, f.environments, strict=True))
-    for task, environment in tasks.items():
-        name = f"{environment}\n{short_task(task, environment)}"
-        shown.add_column(name, justify="right", overflow="fold", min_width=9)
+    tasks = tuple(dict.fromkeys(task for final in finals for task in final.tasks))
+    rows = []
     for part in parts:
         matrix = metrics.transfer(part.final)
         places = [matrix.tasks.index(t) if t in matrix.tasks else None for t in tasks]
         for phase, line in zip(matrix.phases, matrix.score, strict=True):
+<<<<<<< HEAD
             name = f"{part.variant}: {phase}".removeprefix(": ")
             cells = (MISSING if place is None else line[place] for place in places)
             shown.add_row(name, *map(_terminal_cell, cells))
@@ -38,6 +38,12 @@ def _terminal_cell(estimate: Estimate) -> Text:
     if not estimate.measured:
         return Text(NOTHING)
     return Text.assemble(f"{number(estimate.value)}\n", (bounds(estimate), "dim"))
+=======
+            name = f"{part.variant}: {short_label(phase)}".removeprefix(": ")
+            found = [MISSING if place is None else line[place] for place in places]
+            rows.append((name, [estimate_cell(each) for each in found]))
+    return Group(f"success, % ({_about(parts)})", WideTable("phase", tasks, rows))
+>>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 
 
 def _about(parts: Sequence[Part]) -> str:
