@@ -119,11 +119,7 @@ class Evaluate:
         if self.json:
             print(json_text([dataclasses.asdict(each) for each in found], indent=1))
         else:
-<<<<<<< HEAD
-            PlainConsole().print(measurement.as_table(found))
-=======
-            Console().print(scorecard.scorecard(found, self.all))
->>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
+            PlainConsole().print(scorecard.scorecard(found, self.all))
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,6 @@ from typing import Any
 import jax
 import numpy as np
 from rich.console import Group
-<<<<<<< HEAD
-from rich.table import Table
-from rich.text import Text
-=======
->>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 
 from jaxagent.envs import make_suite
 from jaxagent.rl.algorithm import ALGORITHMS
@@ -188,15 +183,6 @@ def _estimates(runs: np.ndarray, rate: bool) -> list[Estimate]:
     return [iqm_over_seeds(each, rate=rate) for each in (*runs.T, runs.mean(axis=1))]
 
 
-<<<<<<< HEAD
-def _cell(found: Estimate) -> Text:
-    if not found.measured:
-        return Text(NOTHING)
-    return Text.assemble(f"{number(found.value)}\n", (bounds(found), "dim"))
-
-
-=======
->>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 def _numbers(rows: Iterable[Row]) -> dict[tuple[str, int, str], float]:
     return {(row.task, row.seed, row.metric): row.value for row in rows}
 

@@ -11,13 +11,8 @@ import numpy as np
 from jaxagent.study import statistics, table
 from jaxagent.study.contents import ATTEMPTS, checked
 from jaxagent.study.crossed import crossed_sum
-<<<<<<< HEAD
-from jaxagent.study.grid import Column, Grid, bounds, number
-=======
-from jaxagent.study.files import read_json
 from jaxagent.study.grid import Column, Grid
 from jaxagent.study.labels import short_label
->>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.scores import contrast, mean_of
 from jaxagent.study.statistics import MISSING, Estimate

@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group
-<<<<<<< HEAD
-from rich.table import Table
-from rich.text import Text
-=======
->>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 
 from jaxagent.study import metrics
 from jaxagent.study.labels import short_label
@@ -27,23 +22,10 @@ def terminal_table(parts: Sequence[Part]) -> Group:
         matrix = metrics.transfer(part.final)
         places = [matrix.tasks.index(t) if t in matrix.tasks else None for t in tasks]
         for phase, line in zip(matrix.phases, matrix.score, strict=True):
-<<<<<<< HEAD
-            name = f"{part.variant}: {phase}".removeprefix(": ")
-            cells = (MISSING if place is None else line[place] for place in places)
-            shown.add_row(name, *map(_terminal_cell, cells))
-    return Group(f"success, % ({_about(parts)})", shown)
-
-
-def _terminal_cell(estimate: Estimate) -> Text:
-    if not estimate.measured:
-        return Text(NOTHING)
-    return Text.assemble(f"{number(estimate.value)}\n", (bounds(estimate), "dim"))
-=======
             name = f"{part.variant}: {short_label(phase)}".removeprefix(": ")
             found = [MISSING if place is None else line[place] for place in places]
             rows.append((name, [estimate_cell(each) for each in found]))
     return Group(f"success, % ({_about(parts)})", WideTable("phase", tasks, rows))
->>>>>>> 825cd59 (Tables of the terminal fit 80 columns: evaluations have metrics as rows)
 
 
 def _about(parts: Sequence[Part]) -> str:
