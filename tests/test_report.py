@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from html import escape
@@ -354,3 +355,33 @@ def test_the_summary_is_told_in_the_terminal_too(tmp_path: Path) -> None:
     said = report.plain_summary(parts_of(sample(), {})[0].final)
     assert said.startswith("Training on one environment changed success there by +")
     assert "<" not in said
+
+
+def test_a_picture_leaves_out_what_nobody_can_do_and_says_so(tmp_path: Path) -> None:
+    rows = [
+        row(phase=phase, trained=TRAINED[phase], stage=i, task=f"textcraft/{task}", value=value)
+        for i, phase in enumerate(("base", "textcraft"))
+        for task, value in (("easy", 0.4 + i / 10), ("easy+tags", 0.0), ("easy+renamed+call", 0.2))
+    ]
+    table.write(tmp_path / "results.csv", rows)
+    report.draw(tmp_path, tmp_path / "matrix.svg")
+    picture = ElementTree.parse(tmp_path / "matrix.svg").getroot()
+    texts = [each.text or "" for each in picture.iter() if each.tag.endswith("text")]
+    assert "under 1 % in every row: textcraft/easy+tags" in texts and "easy+tags" not in texts
+    assert "easy+renamed" in texts and "+call" in texts
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_headings_of_a_picture_do_not_overlap(tmp_path: Path, seeds: int) -> None:
+    table.write(tmp_path / "results.csv", sample(seeds))
+    report.draw(tmp_path, tmp_path / "matrix.svg")
+    picture = ElementTree.parse(tmp_path / "matrix.svg").getroot()
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for each in picture.iter():
+        if each.tag.endswith("text"):
+            half = 0.32 * float(each.get("font-size", 0)) * len(each.text or "")
+            middle = float(each.get("x", 0)) + half * (each.get("text-anchor") == "start")
+            spans.setdefault(each.get("y", ""), []).append((middle - half, middle + half))
+    for line in spans.values():
+        for (_, end), (start, _) in itertools.pairwise(sorted(line)):
+            assert start >= end
