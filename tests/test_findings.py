@@ -239,7 +239,7 @@ def test_grids_are_written_as_csv_and_latex():
     assert r"a $\rightarrow$ b\_c & x/easy & +50.0 [+40.0 to +60.0] \\" in text
     assert text.startswith("\\begin{tabular}{lrr}\n\\toprule") and "\\bottomrule" in text
     html = grid.html()
-    assert "<th>a &gt; b_c</th>" in html and "+50.0" in html
+    assert "<th>a &gt; b_c</th>" in html.replace("<wbr>", "") and "+50.0" in html
 
 
 def test_two_studies_are_paired_where_they_measured_the_same(tmp_path, capsys):
