@@ -202,12 +202,12 @@ def test_no_curriculum_and_no_knob_recompiles(school):
         sequence(suite, [[first], [second, third]]),
         with_horizon(ramp(suite, [first, second, third]), (0.4, 1.0)),
     ]
-    before = learner.run._cache_size()
+    before = learner.advance._cache_size()
     for i, curriculum in enumerate(curricula):
         hyper = dataclasses.replace(HYPER, learning_rate=1e-3 * i, gamma=0.9 + 0.01 * i)
         hyper = jax.tree.map(jnp.float32, hyper)
         learner.advance(learner.start(params, jax.random.key(0)), hyper, curriculum, 1 + i)
-    assert learner.run._cache_size() <= before + 1
+    assert learner.advance._cache_size() <= before + 1
 
 
 @pytest.mark.slow
