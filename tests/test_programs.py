@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import jax
@@ -62,3 +63,22 @@ def test_a_training_finds_its_program(number: int, compiled) -> None:
     state, _ = run.advance(*rest, 1)
     assert int(state.update) == 1
     assert compiled(RUN) == 1
+
+
+def test_a_program_is_compiled_and_announced_once() -> None:
+    programs, said = Programs(), []
+
+    @contextlib.contextmanager
+    def announced():
+        said.append("begin")
+        yield
+        said.append("end")
+
+    for _ in range(2):
+        programs.compile_once("a", lambda: said.append("a"), announced())
+    programs.compile_once("b", lambda: said.append("b"), announced())
+    assert said == ["begin", "a", "end", "begin", "b", "end"]
+    with pytest.raises(ValueError, match="none"):
+        programs.compile_once("c", lambda: int("none"), announced())
+    programs.compile_once("c", lambda: said.append("c"), announced())
+    assert said[-2:] == ["c", "end"]
