@@ -103,7 +103,7 @@ class Crowd:
 
     def compile(self, state: PopulationState, hyper: Hyper, curriculum: Curriculum) -> None:
         """Compiles what `run` does, and runs nothing of it."""
-        type(self.population).run.lower(self.population, state, hyper, curriculum, 0).compile()
+        type(self.population).advance.lower(self.population, state, hyper, curriculum, 0).compile()
 
 
 @dataclass(frozen=True)
