@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import subprocess
 import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +37,6 @@ STARTS = (
     "jaxagent.study.sweep.Workshop",
     "jaxagent.study.sweep_estimate.measure_ceilings",
     "jaxagent.study.estimate.measure_ceilings",
-    "jaxagent.study.sweep_commands.subprocess.run",
 )
 """Where real work begins."""
 
@@ -48,7 +49,11 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in STARTS:
         monkeypatch.setattr(name, start)
-    monkeypatch.setattr("jaxagent.study.sweep_commands.shutil.which", lambda name: name)
+    # In that module alone: the tests start processes of their own.
+    known = {"CalledProcessError": subprocess.CalledProcessError, "run": start}
+    monkeypatch.setattr("jaxagent.study.sweep_commands.subprocess", SimpleNamespace(**known))
+    which = SimpleNamespace(which=lambda name: name)
+    monkeypatch.setattr("jaxagent.study.sweep_commands.shutil", which)
 
 
 def tree(folder: Path) -> list[tuple[str, int]]:

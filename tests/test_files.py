@@ -45,9 +45,11 @@ def test_bad_files_are_one_line_with_their_path(kind: str, tmp_path: Path) -> No
     assert "\n" not in str(told.value)
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected a file, got a folder"):
-        read_json(tmp_path)
+def test_folders_and_pipes_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ValueError, match="expected a file, got a folder, device or pipe"):
+            read_json(path)
 
 
 def _places(root: Path) -> dict[str, Path | str]:

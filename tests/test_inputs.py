@@ -11,6 +11,7 @@ import json
 import math
 import re
 import shutil
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -30,10 +31,12 @@ from input_cases import (
     wrong_values,
 )
 
+import jaxagent
 from jaxagent.cli import main
 from jaxagent.study import ranges, table
 from jaxagent.study.commands import COMMANDS, Difference
 from jaxagent.study.config import load_plan
+from jaxagent.study.measurement import Measurement
 from jaxagent.study.plan import StudyPlan
 from jaxagent.study.sweep_commands import SWEEP
 from jaxagent.study.sweep_plan import SweepPlan, load_sweep
@@ -391,7 +394,86 @@ def test_wrong_cells_of_a_table_are_refused_in_a_line(place, capsys) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", ["attempts.json", "transcripts.json", "plan.json"])
+def test_a_strangers_links_do_not_lead_out_of_the_folder(place, capsys) -> None:
+    (place.parent / "outside").mkdir()
+    shutil.rmtree(place / "study" / "tables")
+    (place / "study" / "tables").symlink_to(place.parent / "outside")
+    assert said_of(["report", "study"], capsys, place) == ("refused", "")
+    assert not list((place.parent / "outside").iterdir())
+
+
+def _not_json(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def test_printed_json_has_null_for_what_is_no_number(place, capsys, monkeypatch) -> None:
+    main(["report", "study", "--json"])
+    rows = json.loads(capsys.readouterr().out, parse_constant=_not_json)
+    assert any(row["low"] is None for row in rows)
+    nothing = Measurement("textcraft/easy", "success", 1.0, math.nan, math.inf, 1)
+    monkeypatch.setattr("jaxagent.study.measurement.measure", lambda *_: [nothing])
+    main(["evaluate", "--episodes", "1", "--json"])
+    (row,) = json.loads(capsys.readouterr().out, parse_constant=_not_json)
+    assert (row["value"], row["low"], row["high"]) == (1.0, None, None)
+
+
+def test_a_disk_that_is_read_only_is_said_before_any_work(place, capsys) -> None:
+    disk = place / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        for name, line in (
+            ("output", ["train"]),
+            ("out", ["study", "run", "quickstart"]),
+            ("store", ["study", "run", "quickstart"]),
+            ("output", ["compare"]),
+            ("results", ["compare"]),
+            ("picture", ["report", "study"]),
+            ("json", ["bench", "envs"]),
+            ("out", ["sweep", "run", "a-sweep.json"]),
+        ):
+            with pytest.raises(SystemExit) as stop:
+                main([*line, f"--{name}={disk}/x"])
+            told = capsys.readouterr().err
+            assert (stop.value.code, told.count("\n")) == (74, 1), told
+            assert "Read-only file system" in told
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("of the inside"), None),
+        (OSError("without a place"), None),
+        (RecursionError("of the inside"), None),
+        (FileNotFoundError(2, "No such file or directory", jaxagent.__file__ + "x"), None),
+        (FileNotFoundError(2, "No such file or directory", "/no/where"), 2),
+        (NotADirectoryError(20, "Not a directory", "x/y"), 2),
+        (PermissionError(13, "Permission denied", "x"), 74),
+    ],
+)
+def test_bugs_are_no_wrong_input(error, code, place, capsys, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("jaxagent.study.listing.show", fail)
+    with pytest.raises(SystemExit if code else type(error)) as told:
+        main(["envs"])
+    if code:
+        assert told.value.code == code and capsys.readouterr().err.count("\n") == 1
+
+
+OTHERS = {
+    **dict.fromkeys(["attempts.json", "transcripts.json", "plan.json"], ["report", "study"]),
+    "policies.json": ["evaluate", "--policy", "study"],
+}
+"""Files in a study's folder, and a command that reads each."""
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_other_files_of_a_study_are_refused_in_a_line(name, place, capsys) -> None:
     wrong = []
     for bad in bad_files(place.parent / "files"):
@@ -399,7 +481,7 @@ def test_other_files_of_a_study_are_refused_in_a_line(name, place, capsys) -> No
         if not bad.endswith(".json") or not Path(bad).is_file() or bad.endswith(allowed):
             continue
         shutil.copy(bad, place / "study" / name)
-        became, why = said_of(["report", "study"], capsys, place)
+        became, why = said_of(OTHERS[name], capsys, place)
         counts[became] += 1
         wrong += [f"{bad[-20:]!r}: {became}: {why}"] * bool(why)
     assert not wrong, "\n".join(wrong)

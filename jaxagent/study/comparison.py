@@ -17,8 +17,9 @@ from jaxagent.envs import make_suite
 from jaxagent.rl.algorithm import ALGORITHMS
 from jaxagent.study import table
 from jaxagent.study.config import from_values
+from jaxagent.study.contents import checked
 from jaxagent.study.escapes import quoted
-from jaxagent.study.files import read_json, write_json
+from jaxagent.study.files import write_json
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.study.programs import drop_programs
 from jaxagent.study.runner import Progress, Runner
@@ -137,7 +138,9 @@ def _finished(plan: StudyPlan, results: Path) -> tuple[list[Row], dict[str, Any]
     path = results / "algorithms.json"
     if not path.exists() or not (results / "algorithms.csv").exists():
         return [], new
-    old = read_json(path)
+    old = checked(path, {})
+    if not isinstance(old.get("plan"), dict) or not isinstance(old.get("algorithms"), dict):
+        raise ValueError(f"{path}: expected an object with plan and algorithms")
     # Fields that came later have their defaults.
     if as_json(from_values(StudyPlan, old["plan"])) != new["plan"]:
         raise ValueError(f"{path} holds another plan's results; choose another folder or delete it")

@@ -114,9 +114,9 @@ def read_text(path: Path | str) -> str:
         OSError: it cannot be read.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():  # a pipe may never end
+            raise ValueError(f"{path}: expected a file, got a folder, device or pipe")
         return Path(path).read_text(encoding="utf-8")
-    except IsADirectoryError:
-        raise ValueError(f"{path}: expected a file, got a folder") from None
     except UnicodeDecodeError as error:
         place = f"byte {error.start} is not"
         raise ValueError(f"{path}: expected a text in UTF-8, {place}") from None

@@ -12,7 +12,9 @@ import jax
 
 from jaxagent.envs import Suite
 from jaxagent.models import Params
-from jaxagent.study.files import read_json
+from jaxagent.study.config import from_values
+from jaxagent.study.contents import checked
+from jaxagent.study.names import check_text
 from jaxagent.study.phase import BASE
 from jaxagent.study.saved_policy import SavedPolicy, read_policy
 from jaxagent.study.stage import STEP
@@ -72,13 +74,14 @@ def open_policy(text: str, suite: Suite | None = None) -> SavedPolicy:
 def entries_of(folder: Path) -> list[Entry]:
     """Where the policies of a study are kept: as its index says, or else those in `phases/`."""
     if (folder / INDEX).is_file():
-        return [_entry(folder, each) for each in read_json(folder / INDEX)]
+        return [_entry(folder, each) for each in checked(folder / INDEX, [{}])]
     found = []
     for each in sorted((folder / "phases").glob("*-seed*-*")):
         seed = re.search(r"-seed(\d+)-[0-9a-f]+$", each.name)
         if seed and (each / TRAINED).is_file():
-            name = read_json(each / TRAINED)["name"]
-            found.append(Entry(name, int(seed[1]), f"phases/{each.name}"))
+            name = checked(each / TRAINED, {}).get("name")
+            check_text(f"{each / TRAINED}: name", str(name))
+            found.append(Entry(str(name), int(seed[1]), f"phases/{each.name}"))
     return found
 
 
@@ -132,9 +135,9 @@ def _is_study(folder: Path) -> bool:
 
 def _entry(folder: Path, values: Any) -> Entry:
     try:
-        return Entry(**values)
-    except TypeError:
-        raise ValueError(f"{folder / INDEX}: {values!r}: expected the place of a policy") from None
+        return from_values(Entry, values)
+    except ValueError as error:
+        raise ValueError(f"{folder / INDEX}: {error}") from None
 
 
 def _named(text: str, entries: Sequence[Entry], phase: str) -> Entry:

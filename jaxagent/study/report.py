@@ -19,6 +19,7 @@ from jaxagent.study.labels import short_label
 from jaxagent.study.names import file_name
 from jaxagent.study.part import Part, parts_of
 from jaxagent.study.picture import transfer_picture
+from jaxagent.study.places import check_folder
 from jaxagent.study.scores import BASE, Scores, is_plain, stages
 from jaxagent.study.sections import sections
 from jaxagent.study.statistics import SEEDS_FOR_INTERVAL, Estimate
@@ -58,14 +59,28 @@ def build(folder: str | os.PathLike[str]) -> Path:
     plan = checked(folder / "plan.json", {})
     made = provenance.read_section(folder)
     path = folder / PAGE
+    places = [
+        folder / "tables" / file_name(p.variant) if p.variant else folder / "tables" for p in parts
+    ]
+    for place in places:
+        check_folder("tables", place)
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{place}: a link that leads out of {folder}, expected a folder")
     write_text(path, render(parts, transcripts or {}, plan, made))
-    for part in parts:
-        place = folder / "tables"
-        place = place / file_name(part.variant) if part.variant else place
+    for part, place in zip(parts, places, strict=True):
         for grid in part.grids:
             write_text(place / f"{file_name(grid.name)}.csv", grid.csv())
             write_text(place / f"{file_name(grid.name)}.tex", grid.latex())
     return path
+
+
+def _tables(folder: Path, variant: str) -> Path:
+    """Where the tables of a variant go, inside the study's folder."""
+    place = folder / "tables" / (file_name(variant) if variant else "")
+    check_folder("tables", place)
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{place}: leads out of {folder}, expected a folder inside")
+    return place
 
 
 def read(folder: Path) -> list[Part]:
