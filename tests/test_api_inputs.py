@@ -29,7 +29,9 @@ from jaxagent import (
     Weights,
     Window,
 )
+from jaxagent.envs import Message
 from jaxagent.rl.consolidation import Memory
+from jaxagent.rl.evaluation import Script
 from jaxagent.rl.imitation import ImitatorState
 from jaxagent.rl.learner_parts import LearnerState
 from jaxagent.rl.ranges import RANGES
@@ -255,8 +257,41 @@ entry("with_replay.share", lambda v: jaxagent.with_replay(TASKS, v), *NUMBER)
 PATHS = (3, math.nan, [], {}, True, "", __file__, "a\x00b", "x" * 5000)
 entry("enable_compilation_cache.folder", jaxagent.enable_compilation_cache, *PATHS)
 
+NAMED = (None, "", 7, math.nan, [], True, "a\nb", "a/b", "x" * 100, "ppo turn")
+_EMPTY = Message(np.zeros((1, 4), np.int32), np.zeros(1, np.int32))
+SCRIPTS = Script(_EMPTY, _EMPTY, _EMPTY, None)  # pyright: ignore[reportArgumentType]
+entry("TextEnv.task", jaxagent.TextEnv, *TEXT, "textcraft/easy,babyai/easy")
+entry("TextEnv.seed", lambda v: jaxagent.TextEnv("read/easy", v, PROBES), *WHOLE)
+entry("TextEnv.environments", lambda v: jaxagent.TextEnv("read/easy", 0, v), 3, [], "read", [3])
+entry("list_tasks.environment", jaxagent.list_tasks, *TEXT[1:])
+entry("load.policy", jaxagent.load, None, *PATHS, "/no/where", "/no/where:base")
+entry("load.suite", lambda v: jaxagent.load(".", v), 3, math.nan, {}, True)
+entry("load.tasks", lambda v: jaxagent.load(".", v), [], "nothing", [3])
+entry("save.folder", lambda v: jaxagent.save(v, ACTOR, PARAMS), None, *PATHS)
+entry("save.actor", lambda v: jaxagent.save("x", v, PARAMS), *THING, SUITE)
+entry("save.params", lambda v: jaxagent.save("x", ACTOR, v), *PARAMETERS)
+entry("save.window", lambda v: jaxagent.save("x", ACTOR, PARAMS, v), *THING[1:])
+entry("transcript.suite", lambda v: jaxagent.transcript(v, None), *THING)
+entry("transcript.scripts", lambda v: jaxagent.transcript(SUITE, v), *THING)
+entry("transcript.episode", lambda v: jaxagent.transcript(SUITE, SCRIPTS, v), *WHOLE, 1)
+entry("run_study.plan", jaxagent.run_study, None, 3, math.nan, [], "", "nothing", True)
+entry("run_study.folder", lambda v: jaxagent.run_study("quickstart", v), *PATHS)
+entry("run_study.preset", lambda v: jaxagent.run_study("quickstart", preset=v), *TEXT)
+entry("run_study.progress", lambda v: jaxagent.run_study("quickstart", progress=v), *THING[1:])
+entry("build_report.folder", jaxagent.build_report, None, *PATHS, "/no/where")
+entry("register_advantage.name", lambda v: jaxagent.register_advantage(v, len), *NAMED, "turn")
+entry("register_advantage.function", lambda v: jaxagent.register_advantage("x", v), *THING, len)
+entry("register_advantage.critic", lambda v: jaxagent.register_advantage("x", len, v), *FLAG)
+entry("register_algorithm.name", lambda v: jaxagent.register_algorithm(v, Algorithm()), *NAMED)
+entry("register_algorithm.algorithm", lambda v: jaxagent.register_algorithm("x", v), *THING)
+entry(
+    "register_algorithm.hyper",
+    lambda v: jaxagent.register_algorithm("x", Algorithm(), v),
+    *(value for value in HYPERS if value is not None),
+)
+
 DATA = {"ALGORITHMS", "SIZES", "Curriculum", "Diverged", "Environment", "Level", "Outcome", "Suite"}
-DATA |= {"Transition"}
+DATA |= {"Transition", "environments"}
 """What is read or is made by others of these names: `check_environment` looks at environments and
 levels, `make_suite` makes suites, and who takes a curriculum checks it."""
 

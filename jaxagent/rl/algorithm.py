@@ -21,6 +21,9 @@ BOOTSTRAPPED = ("turn", "token", "bi-level")
 """Advantages with a critic, which tells what an episode that is cut would still have got."""
 
 ADVANTAGES = (*BOOTSTRAPPED, "return", *GROUP_ADVANTAGES)
+OWN_ADVANTAGES: dict[str, bool] = {}
+"""Names of further advantages, and whether they have a critic: see `register_advantage`."""
+
 CUTS = ("end", "bootstrap")
 NORMALISATIONS = ("environment", "batch", "group", "none")
 AGGREGATIONS = (
@@ -79,7 +82,9 @@ class Algorithm:
     minibatch: int = 8
 
     def __post_init__(self) -> None:
-        check_option("advantage", self.advantage, ADVANTAGES)
+        if callable(self.advantage):
+            raise ValueError("advantage=a function: expected its name; see register_advantage")
+        check_option("advantage", self.advantage, (*ADVANTAGES, *OWN_ADVANTAGES))
         check_option("cut", self.cut, CUTS)
         check_option("normalisation", self.normalisation, NORMALISATIONS)
         check_option("ratio", self.ratio, RATIOS)
@@ -100,7 +105,7 @@ class Algorithm:
     @property
     def bootstraps(self) -> bool:
         """Whether an episode counts that the end of the rollout cut off."""
-        return self.advantage in BOOTSTRAPPED
+        return self.advantage in BOOTSTRAPPED or OWN_ADVANTAGES.get(self.advantage, False)
 
     def played(self, window: Window) -> Window:
         """The window as the algorithm needs it played."""
@@ -186,44 +191,47 @@ _RETURN = Algorithm(advantage="return", normalisation="none", objective="reinfor
 _GROUP = Algorithm(advantage="group", normalisation="group", group=8)
 _BY_EPISODE = replace(_GROUP, aggregation="seq-mean-token-mean")
 
-ALGORITHMS: Mapping[str, tuple[Algorithm, Hyper]] = MappingProxyType(
-    {
-        "ppo": (Algorithm(), Hyper()),
-        "ppo-bootstrap": (Algorithm(cut="bootstrap"), Hyper()),
-        "ppo-token": (Algorithm(advantage="token"), Hyper()),
-        "ppo-bi-level": (Algorithm(advantage="bi-level"), Hyper()),
-        "ppo-kl": (Algorithm(kl="exact"), Hyper(weights=Weights(kl=0.05))),
-        "reinforce": (_RETURN, _NO_CRITIC.replace(gamma=0.99)),
-        "rebn": (replace(_RETURN, normalisation="batch"), _NO_CRITIC.replace(gamma=0.99)),
-        "reinforce++": (
-            Algorithm(advantage="return", normalisation="batch", kl="k1"),
-            _NO_CRITIC.replace(weights=Weights(value=0.0, kl=0.001)),
-        ),
-        "reinforce++-baseline": (replace(_GROUP, normalisation="batch"), _NO_CRITIC),
-        "rloo": (replace(_GROUP, advantage="leave-one-out", normalisation="none"), _NO_CRITIC),
-        "grpo": (_BY_EPISODE, _NO_CRITIC),
-        "dr-grpo": (
-            replace(_GROUP, normalisation="none", aggregation="seq-mean-token-sum-norm"),
-            _NO_CRITIC,
-        ),
-        "gspo": (
-            replace(_BY_EPISODE, ratio="sequence"),
-            _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=3e-4, clip_high=4e-4)),
-        ),
-        "cispo": (
-            replace(_GROUP, objective="cispo"),
-            _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=1.0, clip_high=4.0)),
-        ),
-        "dapo": (
-            replace(_GROUP, drop_decided=True),
-            _NO_CRITIC.replace(overlong=1.0, weights=Weights(value=0.0, clip_high=0.28)),
-        ),
-        "gigpo": (replace(_BY_EPISODE, advantage="anchor"), _NO_CRITIC.replace(gamma=0.95)),
-    }
-)
+NAMED: dict[str, tuple[Algorithm, Hyper]] = {
+    "ppo": (Algorithm(), Hyper()),
+    "ppo-bootstrap": (Algorithm(cut="bootstrap"), Hyper()),
+    "ppo-token": (Algorithm(advantage="token"), Hyper()),
+    "ppo-bi-level": (Algorithm(advantage="bi-level"), Hyper()),
+    "ppo-kl": (Algorithm(kl="exact"), Hyper(weights=Weights(kl=0.05))),
+    "reinforce": (_RETURN, _NO_CRITIC.replace(gamma=0.99)),
+    "rebn": (replace(_RETURN, normalisation="batch"), _NO_CRITIC.replace(gamma=0.99)),
+    "reinforce++": (
+        Algorithm(advantage="return", normalisation="batch", kl="k1"),
+        _NO_CRITIC.replace(weights=Weights(value=0.0, kl=0.001)),
+    ),
+    "reinforce++-baseline": (replace(_GROUP, normalisation="batch"), _NO_CRITIC),
+    "rloo": (replace(_GROUP, advantage="leave-one-out", normalisation="none"), _NO_CRITIC),
+    "grpo": (_BY_EPISODE, _NO_CRITIC),
+    "dr-grpo": (
+        replace(_GROUP, normalisation="none", aggregation="seq-mean-token-sum-norm"),
+        _NO_CRITIC,
+    ),
+    "gspo": (
+        replace(_BY_EPISODE, ratio="sequence"),
+        _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=3e-4, clip_high=4e-4)),
+    ),
+    "cispo": (
+        replace(_GROUP, objective="cispo"),
+        _NO_CRITIC.replace(weights=Weights(value=0.0, clip_low=1.0, clip_high=4.0)),
+    ),
+    "dapo": (
+        replace(_GROUP, drop_decided=True),
+        _NO_CRITIC.replace(overlong=1.0, weights=Weights(value=0.0, clip_high=0.28)),
+    ),
+    "gigpo": (replace(_BY_EPISODE, advantage="anchor"), _NO_CRITIC.replace(gamma=0.95)),
+}
 """Named points. What a paper leaves open is as in the others: the same learning rate, clipping,
 entropy bonus, epochs and minibatches. Sources: PPO (Schulman et al. 2017, arXiv 1707.06347) with
 credit per turn, token or both (RAGEN, arXiv 2504.20073); ReBN (GEM, arXiv 2510.01051); REINFORCE++
 (arXiv 2501.03262); RLOO (arXiv 2402.14740); GRPO (arXiv 2402.03300); Dr.GRPO (arXiv 2503.20783);
 GSPO (arXiv 2507.18071); CISPO (arXiv 2506.13585); DAPO (arXiv 2503.14476); GiGPO (arXiv
 2505.10978)."""
+
+BUILT_IN = tuple(NAMED)
+
+ALGORITHMS: Mapping[str, tuple[Algorithm, Hyper]] = MappingProxyType(NAMED)
+"""The named points, those of `register_algorithm` behind ours."""

@@ -12,6 +12,7 @@ from zlib import crc32
 import jax
 
 from jaxagent.envs import make_suite
+from jaxagent.rl.registration import source_of
 from jaxagent.study.plan import StudyPlan
 from jaxagent.study.stage import STEP, Stage, described
 
@@ -133,6 +134,8 @@ def _train_phase(
     content = [parent.key, suite, plan.updates_of(stage), plan.train.rows, plan.train.turns]
     content += [{**dataclasses.asdict(stage), "label": ""}, plan.train.rule]
     content += [dataclasses.asdict(algorithm), dataclasses.asdict(hyper)]
+    if source := source_of(algorithm.advantage):  # a name says nothing of what stands behind it
+        content += [source]
     name = STEP.join(each.label for each in stages)
     return Phase(name, parent.seed, stages, suite, _hash(content), parent)
 

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxagent.envs import Message, Suite, evaluation_keys, fill_pool, make_suite
+from jaxagent.envs import Suite, evaluation_keys, fill_pool, make_suite
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.evaluation import play_episodes
 from jaxagent.rl.imitation import Expert
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
-from jaxagent.study.english import as_english, as_words
 from jaxagent.study.policies import open_policy
+from jaxagent.study.text_env import TextEnv, shown
 from jaxagent.study.transcript import transcript
-from jaxagent.text import END, INVALID, PAD
-
-MOST_READINGS = 64
-"""Ways to take a line apart that are tried."""
-
 
 DEFAULT_CONTEXT = 1024
 """Tokens of an episode at most, for players that were trained with no limit of their own."""
@@ -70,19 +64,16 @@ def watch(task: str, policy: str, instance: int, seed: int, context: int | None 
     play = jax.jit(partial(play_episodes, player, window=window))
     _, script = play(params, pool, jax.random.key(seed))
     text = transcript(suite, jax.tree.map(lambda x: np.asarray(x[0]), script))
-    return "\n".join(_shown(suite, line) for line in text.splitlines())
+    return "\n".join(shown(suite, line) for line in text.splitlines())
 
 
 def play_by_hand(
     task: str, instance: int, ask: Callable[[str], str], tell: Callable[[str], None]
 ) -> None:
     """An episode in which a person says the commands; an empty line or end of input stops it."""
-    suite = make_suite([task])
-    reset, act, read = jax.jit(suite.reset), jax.jit(suite.act), jax.jit(suite.read)
-    state, message = reset(evaluation_keys(jnp.array([instance]))[0], jnp.int32(0))
-    limit, total = int(suite.turn_limits[0]), 0.0
-    tell(_text(suite, message))
-    for turn in range(limit):
+    env, total = TextEnv(task), 0.0
+    tell(env.reset(instance))
+    for turn in range(env.turn_limit):
         try:
             line = ask("> ").strip()
         except EOFError:
@@ -90,29 +81,10 @@ def play_by_hand(
         if not line:
             tell(f"(left after {turn} turns)")
             return
-        taken = islice(as_words(line, suite.language.vocabulary), MOST_READINGS)
-        written = [_padded(suite, words) for words in taken]
-        command = next((w for w in written if read(state, w)[0] != INVALID), written[0])
-        step = act(state, command)
-        state, total = step.instance, total + float(step.reward)
-        tell(_text(suite, step.message))
-        if step.terminated:
+        text, reward, terminated, _, _ = env.step(line)
+        total += reward
+        tell(text)
+        if terminated:
             tell(f"(the end, behind {turn + 1} turns, return {total:.2f})")
             return
-    tell(f"(the {limit} turns are up, return {total:.2f})")
-
-
-def _padded(suite: Suite, words: list[int]) -> jax.Array:
-    """The words, the end mark, and padding; what is too long is cut."""
-    tokens = np.full(suite.action_tokens, PAD, np.int32)
-    words = [*words, END][: len(tokens)]
-    tokens[: len(words)] = words
-    return jnp.asarray(tokens)
-
-
-def _text(suite: Suite, message: Message) -> str:
-    return _shown(suite, suite.language.vocabulary.decode(message.tokens[: int(message.length)]))
-
-
-def _shown(suite: Suite, text: str) -> str:
-    return as_english(text) if suite.tasks[0].interface == "prose" else text
+    tell(f"(the {env.turn_limit} turns are up, return {total:.2f})")

@@ -16,8 +16,10 @@ from jaxtyping import Array, Int
 
 from jaxagent.envs import Suite, make_suite
 from jaxagent.models import ModelConfig, Params, Policy
+from jaxagent.rl.arguments import check_params
 from jaxagent.rl.window import Window
 from jaxagent.study.checkpoint import Checkpoints, abstract
+from jaxagent.study.places import check_folder
 
 SHOWN = 8
 """Words that a message names at most."""
@@ -111,11 +113,10 @@ def save_policy(
         Unwritable: the disk is full, or gone.
     """
     folder = Path(folder)
-    _check_params(policy, params)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"folder={str(folder)!r}: is a file, expected a folder")
+    check_params("params", policy, params)
+    check_folder("folder", folder)
     if folder.is_dir() and not all(each.name.isdecimal() for each in folder.iterdir()):
-        raise ValueError(f"folder={str(folder)!r}: is not empty and holds no saved policy")
+        raise ValueError(f"folder={str(folder)!r}: is not empty, expected a new or a saved one")
     checkpoints = Checkpoints(folder)
     try:
         step = (checkpoints.latest() or 0) + 1
@@ -175,18 +176,3 @@ def _warn_of_new_words(folder: Path, known: Sequence[str], suite: Suite) -> None
             f"{', '.join(suite.names)} may use: {named}",
             stacklevel=4,
         )
-
-
-def _check_params(policy: Policy, params: Params) -> None:
-    """Raise `ValueError` unless `params` have the structure and shapes of the policy's."""
-    wanted = jax.eval_shape(policy.init, jax.random.key(0))
-    if jax.tree.structure(wanted) != jax.tree.structure(params):
-        raise ValueError(
-            f"params: expected the {len(jax.tree.leaves(wanted))} arrays of the policy"
-        )
-    for (path, like), leaf in zip(
-        jax.tree_util.tree_leaves_with_path(wanted), jax.tree.leaves(params), strict=True
-    ):
-        if np.shape(leaf) != like.shape:
-            name = jax.tree_util.keystr(path)
-            raise ValueError(f"params{name}: shape {np.shape(leaf)}, expected {like.shape}")
