@@ -62,7 +62,7 @@ class Reworded(Probe):
     def phrases(self):
         terse = Phrases({"SHOWN": "see {color}", "STRANGE": "What"}, {"say": "say {colour}"})
         prose = Phrases({"SHOWN": "<end> {colour}", "ODD": "odd"}, {"say": "say {colour}"})
-        return {"terse": terse, "prose": prose}
+        return {"terse": terse, "prose": prose, "song": prose}
 
 
 def test_mistakes_in_the_words_are_all_named():
@@ -78,7 +78,7 @@ def test_mistakes_in_the_words_are_all_named():
         "prose facts: no template for STRANGE",
         "prose facts: ODD is not a fact of the schema",
         "prose facts, SHOWN: '<end>' is reserved",
-        "phrases: none for 'call'",
+        "phrases: 'song' is not one of terse, prose",
     ):
         assert part in text
 

@@ -363,9 +363,13 @@ def test_an_interface_names_what_is_wrong(changes, message):
         compile_language([spoken_as(**changes)])
 
 
-def test_an_interface_may_not_be_missing():
+def test_only_the_first_interface_may_not_be_missing():
     phrases = {name: KITCHEN.phrases[name] for name in ("terse", "prose")}
-    with pytest.raises(ValueError, match="environment 'kitchen' has no phrases for 'call'"):
+    language = compile_language([Speaker("kitchen", KITCHEN_SCHEMA, phrases)])
+    spoken = language.lengths.any(axis=(0, 2))
+    assert spoken.tolist() == [name in phrases for name in INTERFACES]
+    del phrases["terse"]
+    with pytest.raises(ValueError, match="environment 'kitchen' has no phrases for 'terse'"):
         compile_language([Speaker("kitchen", KITCHEN_SCHEMA, phrases)])
 
 

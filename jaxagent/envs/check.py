@@ -77,7 +77,10 @@ def _word_problems(environment: Environment) -> Iterator[str]:
     for fact in schema.facts:
         if min(fact.first, fact.step) < 0 or (fact.error and fact.first):
             yield f"{fact.name}: first={fact.first}, step={fact.step} with error={fact.error}"
-    phrasing = [problem for name in INTERFACES for problem in _phrase_problems(environment, name)]
+    for name in set(environment.phrases) - {*INTERFACES}:
+        yield f"phrases: {name!r} is not one of {', '.join(INTERFACES)}"
+    spoken = [n for n in INTERFACES if n in environment.phrases or n == INTERFACES[0]]
+    phrasing = [problem for name in spoken for problem in _phrase_problems(environment, name)]
     yield from phrasing or _raised(compile_language, [environment])
 
 

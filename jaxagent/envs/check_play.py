@@ -209,10 +209,12 @@ def _chance_of_failures(instances: int, failures: int) -> float:
 
 
 def _unread(environment: Environment, commands: Int[np.ndarray, "n row"]) -> Iterator[str]:
-    """Writes and reads all `commands` in every interface and lexicon."""
+    """Writes and reads all `commands` in every lexicon and in every interface that is spoken."""
     language = compile_language([environment])
-    lexicon, interface = np.indices((len(LEXICONS), len(INTERFACES))).reshape(2, -1)
-    size = language.longest_command([0], range(len(INTERFACES)))
+    spoken = [i for i, name in enumerate(INTERFACES) if name in environment.phrases]
+    lexicon, interface = np.indices((len(LEXICONS), len(spoken))).reshape(2, -1)
+    interface = np.array(spoken)[interface]
+    size = language.longest_command([0], spoken)
 
     def back(command: jax.Array, x: jax.Array, i: jax.Array) -> jax.Array:
         voice = Voice(jnp.int32(0), x, i, jnp.int32(0))

@@ -71,7 +71,8 @@ class Environment(Speaker, Protocol):
     """Rules, generator, expert and words of one environment, written for one row.
 
     All methods are pure, jittable and of static shapes; callers `vmap`. Facts and commands are
-    rows of concept ids (`jaxagent.text.schema`).
+    rows of concept ids (`jaxagent.text.schema`). Of the interfaces, `terse` has to have
+    phrases; tasks in others are refused until they have, too.
 
     An environment may also have `misstep(state, command, move, params) -> int8[]`, which tells
     what is wrong with a command in the state that it was given in (`jaxagent.envs.misstep`), `move`

@@ -93,6 +93,11 @@ def parse_task(text: str, environments: Sequence[Environment]) -> Task:
         levels = _names(known[name].levels)
         raise ValueError(f"task {text!r}: level {level!r} is not one of {name}'s: {levels}")
     task = Task(name, level, **_parse_modifiers(text, modifiers))
+    if task.interface not in known[name].phrases:
+        spoken = _names(known[name].phrases)
+        raise ValueError(
+            f"task {text!r}: {name} does not speak {task.interface!r}, expected {spoken}"
+        )
     if known[name].levels[level].params_of(task.split) is None:
         raise ValueError(f"task {text!r}: level {name}/{level} holds no content out, expected seen")
     return task

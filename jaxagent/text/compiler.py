@@ -84,11 +84,15 @@ def _spoken(environment: Speaker) -> set[str]:
 
 
 def _templates(environment: Speaker) -> list[list[list[str]]]:
-    """Per interface, the templates of the facts and then of the verbs."""
+    """Per interface, the templates of the facts and then of the verbs; empty ones where the
+    environment does not speak it, which only the first interface it has to."""
     schema, result = environment.schema, []
     for name in INTERFACES:
         if name not in environment.phrases:
-            raise ValueError(f"environment {environment.name!r} has no phrases for {name!r}")
+            if name == INTERFACES[0]:
+                raise ValueError(f"environment {environment.name!r} has no phrases for {name!r}")
+            result.append([[]] * (len(schema.facts) + len(schema.verbs)))
+            continue
         phrases = environment.phrases[name]
         facts = [fact_template(schema, phrases, name, fact) for fact in schema.facts]
         verbs = [verb_template(schema, phrases, name, verb) for verb in schema.verbs]
@@ -127,6 +131,8 @@ def _slots(environment: Speaker) -> np.ndarray:
     schema = environment.schema
     slots = np.full((len(INTERFACES), len(schema.verbs), schema.max_args), -1, np.int32)
     for i, templates in enumerate(_templates(environment)):
+        if INTERFACES[i] not in environment.phrases:
+            continue
         for v, (verb, words) in enumerate(
             zip(schema.verbs, templates[len(schema.facts) :], strict=True)
         ):
