@@ -17,6 +17,8 @@ import pytest
 import slurm_box
 from test_sweep import SMALL
 
+from jaxagent.sweep.batch import job_name
+
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 PROGRAM = Path(sys.executable).with_name("jaxagent")
@@ -30,7 +32,7 @@ SWEEP = {
     "members": 2,
     "changes": {**SMALL, "train.updates": 400},
 }
-SHARDS = 8
+SHARDS, WORKERS = 8, 2
 
 
 @pytest.fixture(scope="module")
@@ -75,27 +77,43 @@ def logs(out: Path) -> str:
 
 
 def in_training(slurm: slurm_box.Slurm, out: Path) -> str:
-    """A task of the array that is running and trains, once there is one."""
+    """A task of the array, once all of its workers train."""
     until = time.monotonic() + 300
     while time.monotonic() < until:
-        for shard in out.glob("shards/*/claim"):
-            begun = (shard.parent / "log.jsonl").exists()
-            task = [
-                job
-                for job, state in slurm.jobs().items()
-                if state == "RUNNING" and int(job.rpartition("_")[2]) == int(shard.parent.name)
-            ]
-            if begun and task:
-                return task[0]
+        begun = [c for c in out.glob("shards/*/claim") if (c.parent / "log.jsonl").exists()]
+        tasks = [job for job, state in slurm.jobs().items() if state == "RUNNING"]
+        if tasks and len(begun) == len(tasks) == WORKERS:
+            return tasks[0]
         time.sleep(0.2)
     raise AssertionError(f"nothing trains: {slurm.jobs()}\n{logs(out)}")
+
+
+def test_texts_reach_slurm_as_they_are(slurm, tmp_path):
+    """Spaces, quotes, patterns and commands in a folder's name, and a program that only listens."""
+    out = tmp_path / 'it\'s 100%A "b" # $(touch pwned) {c}: é' / "demo"
+    program = tmp_path / "my program"
+    program.write_text(f'#!/bin/bash\nprintf "%s\\n" "$@"\ncat > {tmp_path}/told\necho "task $0"\n')
+    program.chmod(0o755)
+    sweep = tmp_path / "demo.json"
+    sweep.write_text(json.dumps({**SWEEP, "name": "2026"}))
+    command = [PROGRAM, "sweep", "submit", sweep, "--out", out, "--program", program]
+    command += ["--memory", "1", "--cpus", "1", "--partition", "all", "--parallel", "2"]
+    done = subprocess.run(command, env=slurm.env, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"JobName={job_name('2026')}" in slurm.call("scontrol", "show", "jobs")
+    slurm.wait(60)
+    found = sorted(path.read_text() for path in (out / "logs").iterdir())
+    arguments = ["sweep", "run", "-", "--out", str(out), "--index", "claim"]
+    assert found == ["\n".join([*arguments, f"task {program}", ""])] * 2
+    assert json.loads((tmp_path / "told").read_text())["name"] == "2026"
+    assert not list(tmp_path.rglob("pwned"))
 
 
 def test_an_array_whose_task_is_requeued_and_whose_node_is_drained(slurm, undisturbed, tmp_path):
     sweep, whole = undisturbed
     out = tmp_path / "array"
-    submit(slurm, sweep, out, "--parallel", "2")
-    assert len(slurm.jobs()) == SHARDS
+    submit(slurm, sweep, out, "--parallel", str(WORKERS))
+    assert len(slurm.jobs()) == WORKERS
     victim = in_training(slurm, out)
     slurm.call("scontrol", "requeue", victim)
     node = f"nodename={slurm.node}"

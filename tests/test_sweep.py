@@ -20,7 +20,7 @@ from jaxagent.study.sweep_plan import SweepPlan, as_values, changed, shards_of
 from jaxagent.study.sweep_rounds import known_shards, rounds_of, scored, shard_folder
 from jaxagent.study.sweep_shard import RESULT, Row, Workshop
 from jaxagent.study.table import write_rows
-from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
+from jaxagent.sweep.shards import Lost, claim, is_claimed, own_shards
 from jaxagent.sweep.space import grid, halving, parse_axis, random
 
 SMALL = {
@@ -208,23 +208,36 @@ def test_a_living_worker_keeps_its_claim(tmp_path):
     ("index", "environment", "expected"),
     [
         ("auto", {}, None),
-        ("auto", {"SLURM_ARRAY_TASK_ID": "3"}, 3),
-        ("auto", {"JOB_COMPLETION_INDEX": "0"}, 0),
-        ("auto", {"BATCH_TASK_INDEX": "2"}, 2),
-        ("auto", {"AWS_BATCH_JOB_ARRAY_INDEX": "1"}, 1),
-        ("2/4", {"SLURM_ARRAY_TASK_ID": "3"}, 2),
+        ("auto", {"SLURM_ARRAY_TASK_ID": "3"}, [3]),
+        ("auto", {"JOB_COMPLETION_INDEX": "0"}, [0]),
+        ("auto", {"BATCH_TASK_INDEX": "2"}, [2]),
+        ("auto", {"AWS_BATCH_JOB_ARRAY_INDEX": "1"}, [1]),
+        ("2/4", {"SLURM_ARRAY_TASK_ID": "3"}, [2]),
+        ("claim", {"SLURM_ARRAY_TASK_ID": "900"}, None),
+        ("1/3", {}, [1]),
+        ("0/3", {}, [0, 3]),
+        ("0/1", {}, [0, 1, 2, 3]),
     ],
 )
 def test_the_index_comes_from_the_command_or_the_engine(index, environment, expected):
-    assert shard_index(index, 4, environment) == expected
+    found = own_shards(index, 4, environment)
+    assert found == expected if found is None else list(found) == expected
 
 
 @pytest.mark.parametrize(
-    ("index", "told"), [("x", "expected auto"), ("4/4", "4 shards"), ("1/5", "")]
+    ("index", "told"),
+    [
+        ("x", "expected auto"),
+        ("4/4", "4 shards"),
+        ("1/5", ""),
+        ("-1/4", ""),
+        ("0/0", ""),
+        ("²/4", ""),
+    ],
 )
 def test_bad_indices_are_named(index, told):
     with pytest.raises(ValueError, match=f"index=.*{told}"):
-        shard_index(index, 4, {})
+        own_shards(index, 4, {})
 
 
 def finish(folder: Path, shards, value=lambda member: 0.5, alive="yes") -> None:

@@ -1,20 +1,33 @@
 #!/bin/bash
-# {{parallel}} TPU slices, each a worker on all of its hosts; run it again to replace those that
-# were preempted. What they had finished is kept.
+# {{workers}} TPU slices, each a worker on all of its hosts, made side by side; run it again to
+# replace those that were preempted. A worker that runs is left alone, and what was finished is kept.
 set -u
-for i in $(seq 0 {{last_parallel}}); do
-  vm={{name}}-$i
-  state=$(gcloud compute tpus tpu-vm describe "$vm" --zone={{zone}} --format='value(state)' 2>/dev/null)
-  if [ "$state" = PREEMPTED ]; then
-    gcloud compute tpus tpu-vm delete "$vm" --zone={{zone}} --quiet
-    state=
-  fi
+
+gcloud_tpu() { gcloud compute tpus tpu-vm "$@" --zone={{zone_shell}}; }
+
+slice() {
+  local vm={{name_shell}}-$1 state
+  state=$(gcloud_tpu describe "$vm" --format='value(state)' 2>/dev/null)
+  case $state in
+    PREEMPTED | TERMINATED | STOPPED)
+      gcloud_tpu delete "$vm" --quiet || return
+      state=
+      ;;
+  esac
   if [ -z "$state" ]; then
-    gcloud compute tpus tpu-vm create "$vm" --zone={{zone}} --spot \
-      --accelerator-type={{accelerator}} --version={{image}} || continue
-    gcloud compute tpus tpu-vm ssh "$vm" --zone={{zone}} --worker=all --command={{setup_quoted}}
+    gcloud_tpu create "$vm" --spot --accelerator-type={{accelerator_shell}} \
+      --version={{image_shell}} || return
   fi
-  gcloud compute tpus tpu-vm ssh "$vm" --zone={{zone}} --worker=all \
-    --command={{background_quoted}} &
+  # Mounts the share and starts a worker, unless that has happened: a lock on the host tells.
+  gcloud_tpu ssh "$vm" --worker=all --command={{background_shell}}
+}
+
+failed=0
+pids=()
+for i in $(seq 0 {{last}}); do
+  slice "$i" &
+  pids+=($!)
 done
-wait
+for pid in "${pids[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+[ "$failed" -eq 0 ] || echo "$failed of {{workers}} slices did not start; run this again" >&2
+exit $((failed > 0))

@@ -17,10 +17,10 @@ from jaxagent.study.processes import by_first, exist, first_says, is_first
 from jaxagent.study.runner import Progress
 from jaxagent.study.stop import Stopped
 from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values, kept_sweep
-from jaxagent.study.sweep_rounds import are_finished, known_shards, shard_folder
+from jaxagent.study.sweep_rounds import are_finished, known_shards, rounds_of, shard_folder
 from jaxagent.study.sweep_shard import RESULT, Held, Workshop, read_results, run_shard
 from jaxagent.study.watchdog import farewell
-from jaxagent.sweep.shards import Lost, claim, is_claimed, shard_index
+from jaxagent.sweep.shards import Lost, claim, is_claimed, own_shards
 
 WAIT = 5.0
 """Seconds between two looks for a shard whose worker may have died."""
@@ -60,7 +60,8 @@ def run(
     Args:
         sweep: the sweep.
         folder: of its results, which all workers share.
-        index: `auto`, or `i/n` for the i-th of n shards: see `shard_index`.
+        index: `auto`, `claim`, or `i/n` for the i-th of n workers: see `own_shards`. Sweeps of
+            several rounds always claim.
         progress: told of all long work.
         strict: refuse to go on with what was made under other versions, devices or flags.
 
@@ -71,10 +72,11 @@ def run(
     """
     by_first(partial(claim_sweep, sweep, folder), ValueError, OSError)
     by_first(partial(remove_leftovers, folder), OSError)
-    shards, more = known_shards(sweep, folder)
-    number = None if more else shard_index(index, len(shards), os.environ)
+    own = None
+    if len(rounds_of(sweep)) == 1:
+        own = own_shards(index, len(known_shards(sweep, folder)[0]), os.environ)
     workshop = Workshop(strict)
-    while left := _left(sweep, folder, number):
+    while left := _left(sweep, folder, own):
         if not any(_attempt(shard, folder, progress, workshop) for shard in left):
             time.sleep(WAIT)
 
@@ -134,11 +136,11 @@ def status(sweep: SweepPlan, folder: Path) -> Status:
     return Status(members, finished, running, len(failed), missing, complete)
 
 
-def _left(sweep: SweepPlan, folder: Path, number: int | None) -> list[Shard]:
-    """The shards that are not finished, or that one if it is not."""
+def _left(sweep: SweepPlan, folder: Path, own: range | None) -> list[Shard]:
+    """The shards that are not finished, of this worker's own if it has some."""
     if not all(exist([folder / "sweep.json"])):
         raise Unwritable(f"output folder {folder}: has vanished")
-    shards = [s for s in known_shards(sweep, folder)[0] if number in (None, s.number)]
+    shards = [s for s in known_shards(sweep, folder)[0] if own is None or s.number in own]
     ended = are_finished(shards, folder)
     return [shard for shard, done in zip(shards, ended, strict=True) if not done]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.table import Table
@@ -15,7 +17,12 @@ from jaxagent.study.arguments import stoppable
 from jaxagent.study.escapes import visible
 from jaxagent.study.files import json_text
 from jaxagent.study.plain_console import PlainConsole
-from jaxagent.sweep.batch import ENGINES, Resources
+from jaxagent.sweep.batch import ENGINES
+from jaxagent.sweep.resources import Resources
+
+if TYPE_CHECKING:
+    from jaxagent.study.sweep_plan import SweepPlan
+    from jaxagent.sweep.batch import Job
 
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -41,12 +48,12 @@ class Run:
     """Work on a sweep until there is nothing left for this worker."""
 
     file: tyro.conf.Positional[str]
-    """The sweep, a .json file."""
+    """The sweep, a .json file; `-` reads it from standard input."""
     out: str = ""
     """Folder of the results, which all workers share; default runs/NAME."""
     index: str = "auto"
-    """Which shard: `i/n` counts from 0; `auto` asks the engine's variables, and without one claims
-    whatever is left."""
+    """Which shards: `claim` takes whatever is left; `i/n`, from 0 on, every n-th; `auto` asks the
+    engine's variables, and without one claims."""
     strict_machine: Json = False
     """Refuse to go on with what was made under other versions, devices or flags, which else is said
     in one line."""
@@ -111,11 +118,12 @@ class Submit:
     """Write the job file of a sweep for an engine, and hand it over."""
 
     file: tyro.conf.Positional[str]
-    """The sweep, a .json file that the workers can read at this path."""
+    """The sweep, a .json file; it travels in the job file."""
     engine: str = "slurm"
     """slurm, k8s, jobset, gcp-batch, aws-batch, skypilot or tpu-vm."""
     out: str = ""
-    """Folder of the results as the workers see it; default runs/NAME."""
+    """Folder of the results as the workers see it; default runs/NAME with SLURM, /results/NAME
+    with others."""
     job: str = ""
     """Where the job file is written; default NAME.ENGINE beside the sweep."""
     program: str = "jaxagent"
@@ -129,40 +137,54 @@ class Submit:
         """Carries out the command."""
         from jaxagent.study.config import plan_folder
         from jaxagent.study.files import write_text
-        from jaxagent.study.folder import claim_folder
-        from jaxagent.study.sweep_plan import as_values, load_sweep, shards_of
-        from jaxagent.sweep.batch import Job, render, submission
+        from jaxagent.study.places import check_file
+        from jaxagent.study.sweep import claim_sweep
+        from jaxagent.study.sweep_plan import load_sweep
+        from jaxagent.sweep.batch import render, submissions
 
         if self.engine not in ENGINES:
             raise ValueError(f"engine={self.engine!r}: expected one of {', '.join(ENGINES)}")
         sweep = load_sweep(self.file)
-        out = self.out or f"runs/{sweep.name}"
-        template = (plan_folder() / "engines" / ENGINES[self.engine]).read_text()
+        job = self._job(sweep)
         suffix = ENGINES[self.engine].rpartition(".")[2]
-        file = self.job or str(Path(self.file).with_suffix(f".{self.engine}.{suffix}"))
-        job = Job(
-            name=sweep.name.lower().replace("_", "-").replace(".", "-"),
-            shards=len(shards_of(sweep, sweep.points())) if sweep.sampler == "grid" else 1,
-            command=(self.program, "sweep", "run", self.file, "--out", out),
-            out=out,
-            needs=self.needs,
-        )
+        beside = Path(sweep.name) if self.file == "-" else Path(self.file)
+        file = self.job or str(beside.with_suffix(f".{self.engine}.{suffix}"))
+        template = (plan_folder() / "engines" / ENGINES[self.engine]).read_text(encoding="utf-8")
         text = render(self.engine, template, job, file)
         if self.dry_run:
             print(text, end="")
             return
+        check_file("--job", file)
         write_text(file, text)
-        command = submission(self.engine, job, file)
-        PlainConsole().print(f"{file}: {' '.join(command)}", highlight=False, soft_wrap=True)
-        if shutil.which(command[0]) is None:
-            raise ValueError(f"{command[0]}: not found; submit {file} where it is")
+        commands = submissions(self.engine, job, file)
+        for command in commands:
+            print(f"{file}: {shlex.join(command)}")
+        program = commands[0][0]
+        if shutil.which(program) is None:
+            raise ValueError(f"{program}: not found; submit {file} where it is")
         if self.engine == "slurm":  # it ends a job at once whose log has no folder
-            claim_folder(Path(out), as_values(sweep), "sweep.json")
-            (Path(out) / "logs").mkdir(exist_ok=True)
-        try:
-            subprocess.run(command, check=True)
-        except subprocess.CalledProcessError as error:
-            raise ValueError(f"{command[0]} failed with exit code {error.returncode}") from None
+            claim_sweep(sweep, Path(job.out))
+            (Path(job.out) / "logs").mkdir(exist_ok=True)
+        for command in commands:
+            if code := subprocess.run(command).returncode:
+                raise ValueError(f"{program} failed with exit code {code}")
+
+    def _job(self, sweep: SweepPlan) -> Job:
+        """What the engine is told."""
+        from jaxagent.study.sweep_plan import as_values
+        from jaxagent.study.sweep_rounds import count_shards, rounds_of
+        from jaxagent.sweep.batch import Job, job_name
+
+        folder = "runs" if self.engine == "slurm" else "/results"
+        return Job(
+            name=job_name(sweep.name),
+            shards=count_shards(sweep),
+            program=self.program,
+            sweep=json.dumps(as_values(sweep), separators=(",", ":")),
+            out=self.out or f"{folder}/{sweep.name}",
+            needs=self.needs,
+            rounds=len(rounds_of(sweep)) > 1,
+        )
 
 
 SWEEP: dict[str, type[Any]] = {

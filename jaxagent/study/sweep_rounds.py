@@ -55,6 +55,12 @@ def rounds_of(sweep: SweepPlan) -> list[tuple[int, int]]:
     return [(count, 0) for count in sizes if count]
 
 
+def count_shards(sweep: SweepPlan) -> int:
+    """How many shards the first round has; the sampler need not be at hand."""
+    points, updates = rounds_of(sweep)[0]
+    return len(shards_of(sweep, sweep.points()[:points], updates))
+
+
 def scored(rows: Sequence[Row], updates: int | None = None) -> list[tuple[float, Point]]:
     """Mean success of every point over seeds, arms and tasks, best first; a member that died
     counts as what it was before.

@@ -104,20 +104,24 @@ def is_claimed(folder: Path) -> bool:
         return False
 
 
-def shard_index(index: str, count: int, environment: Mapping[str, str]) -> int | None:
-    """Which shard this worker is told to do: by `i/n`, or by the engine's variable.
+def own_shards(index: str, count: int, environment: Mapping[str, str]) -> range | None:
+    """Which shards this worker is told to do, by its index or by the engine's variable.
 
     Args:
-        index: `auto`, or `i/n`: the i-th of n, from 0 on.
+        index: `claim`; or `i/n`, the i-th of n workers, from 0 on, which does every n-th shard; or
+            `auto`, by the engine's variable as one of as many workers as there are shards, and
+            without such a variable by claims.
         count: shards of the sweep.
         environment: variables of the process.
 
     Returns:
-        Its number, or None to claim whatever is left.
+        Their numbers, or None to claim whatever is left.
 
     Raises:
         ValueError: the index is not as expected, or there is no such shard.
     """
+    if index == "claim":
+        return None
     if index == "auto":
         given = next((environment[name] for name in INDEX_VARIABLES if name in environment), "")
         if not given:
@@ -125,11 +129,15 @@ def shard_index(index: str, count: int, environment: Mapping[str, str]) -> int |
         number, total = given, str(count)
     else:
         number, _, total = index.partition("/")
-    if not number.isdigit() or not total.isdigit():
-        raise ValueError(f"index={index!r}: expected auto, or i/n such as 0/{count}")
-    if int(total) != count or int(number) >= count:
+    if not (_is_number(number) and _is_number(total)):
+        raise ValueError(f"index={index[:80]!r}: expected auto, claim, or i/n such as 0/{count}")
+    if int(number) >= int(total) or int(total) > count:
         raise ValueError(f"index={number}/{total}: expected one of the sweep's {count} shards")
-    return int(number)
+    return range(int(number), count, int(total))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _make(mine: Claim) -> bool:
