@@ -172,10 +172,9 @@ class Suite:
             ValueError: there is no such task in the suite.
         """
         check_key("key", key)
-        if not isinstance(task, jax.Array):
-            task = jnp.int32(self.number(task))
+        row = task if isinstance(task, jax.Array) else jnp.int32(self.number(task))
         chance = jax.random.key_data(key)[-1]
-        blank = Instance(task, mix(chance), tuple(w.blank_state() for w in self._worlds))
+        blank = Instance(row, mix(chance), tuple(w.blank_state() for w in self._worlds))
         return self._dispatch([world.open for world in self._worlds], blank, blank.chance, key)
 
     def act(self, instance: Instance, tokens: Int[Array, " size"]) -> Step:

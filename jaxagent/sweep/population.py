@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import flax.struct
 import jax
@@ -172,7 +172,7 @@ class Population:
         check_kind("hyper", hyper, Hyper, "a jaxagent.Hyper, or several as stack(…) makes them")
         if np.shape(hyper.learning_rate) == ():
             check_hyper(hyper)
-            hyper = stack([hyper] * members)
+            hyper = cast(Hyper, stack([hyper] * members))
         check_hyper(hyper, members)
         if isinstance(curriculum, Curriculum) and np.ndim(curriculum.rule) == 0:
             check_curriculum(curriculum, suite)
@@ -180,9 +180,9 @@ class Population:
         check_curriculum(curriculum, suite, members)
         check_flag("progress", progress)
         count = updates_left(state, count)
-        hyper, curriculum = self.place(as_float32(hyper)), self.place(curriculum)
+        settings, tasks = self.place(as_float32(hyper)), self.place(curriculum)
         return follow(
-            lambda state: self.advance(state, hyper, curriculum, 1),
+            lambda state: self.advance(state, settings, tasks, 1),
             state,
             count,
             "training",
