@@ -42,7 +42,9 @@ def covered(draw: Callable, estimate: Callable, seeds: int) -> float:
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("estimate", [st.over_seeds, st.mean_over_seeds, st.iqm_over_seeds])
 @pytest.mark.parametrize(
-    ("draw", "least"), [(normal, 0.935), (rate, 0.925), (near_one, 0.875)], ids=lambda x: str(x)
+    ("draw", "least"),
+    [(normal, 0.935), (rate, 0.925), (near_one, 0.875)],
+    ids=lambda x: getattr(x, "__name__", str(x)),
 )
 def test_intervals_over_seeds_cover_as_often_as_they_say(draw, least, estimate, seeds) -> None:
     assert least <= covered(draw, estimate, seeds) <= 0.97
