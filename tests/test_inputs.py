@@ -131,7 +131,7 @@ def test_the_lines_that_are_changed_are_right(command, place, capsys) -> None:
     assert said_of(LINES[command][1], capsys, place)[0] == "accepted"
 
 
-@pytest.mark.parametrize("command", sorted({*LINES} - {"sweep submit", "sweep run"}))
+@pytest.mark.parametrize("command", LINES)
 def test_wrong_options_are_refused_in_a_line(command, place, capsys) -> None:
     kind, line = LINES[command]
     options = [(name, hint) for name, hint in leaves(kind)]

@@ -70,11 +70,11 @@ def run(
         ValueError: the folder holds another sweep, or there is no such shard.
         Unwritable: the disk is full, or gone.
     """
+    own = None
+    if len(rounds_of(sweep)) == 1:  # an index that is none is said before anything is written
+        own = own_shards(index, len(known_shards(sweep, folder)[0]), os.environ)
     by_first(partial(claim_sweep, sweep, folder), ValueError, OSError)
     by_first(partial(remove_leftovers, folder), OSError)
-    own = None
-    if len(rounds_of(sweep)) == 1:
-        own = own_shards(index, len(known_shards(sweep, folder)[0]), os.environ)
     workshop = Workshop(strict)
     while left := _left(sweep, folder, own):
         if not any(_attempt(shard, folder, progress, workshop) for shard in left):

@@ -14,8 +14,9 @@ import tyro
 from rich.table import Table
 
 from jaxagent.study.arguments import stoppable
-from jaxagent.study.escapes import visible
+from jaxagent.study.escapes import quoted, visible
 from jaxagent.study.files import json_text
+from jaxagent.study.places import check_file, check_folder
 from jaxagent.study.plain_console import PlainConsole
 from jaxagent.sweep.batch import ENGINES
 from jaxagent.sweep.resources import Resources
@@ -57,6 +58,11 @@ class Run:
     strict_machine: Json = False
     """Refuse to go on with what was made under other versions, devices or flags, which else is said
     in one line."""
+
+    def check(self) -> None:
+        """Refuses what can be refused before any work."""
+        if self.out:
+            check_folder("out", self.out)
 
     def run(self) -> None:
         """Carries out the command."""
@@ -133,17 +139,23 @@ class Submit:
     dry_run: Json = False
     """Print the job file, and neither write nor submit it."""
 
+    def check(self) -> None:
+        """Refuses what can be refused before any work; other engines' workers have other disks."""
+        if self.job:
+            check_file("job", self.job)
+        if self.out and self.engine == "slurm":
+            check_folder("out", self.out)
+
     def run(self) -> None:
         """Carries out the command."""
         from jaxagent.study.config import plan_folder
         from jaxagent.study.files import write_text
-        from jaxagent.study.places import check_file
         from jaxagent.study.sweep import claim_sweep
         from jaxagent.study.sweep_plan import load_sweep
         from jaxagent.sweep.batch import render, submissions
 
         if self.engine not in ENGINES:
-            raise ValueError(f"engine={self.engine!r}: expected one of {', '.join(ENGINES)}")
+            raise ValueError(f"engine={quoted(self.engine)}: expected one of {', '.join(ENGINES)}")
         sweep = load_sweep(self.file)
         job = self._job(sweep)
         suffix = ENGINES[self.engine].rpartition(".")[2]
@@ -154,7 +166,7 @@ class Submit:
         if self.dry_run:
             print(text, end="")
             return
-        check_file("--job", file)
+        check_file("job", file)
         write_text(file, text)
         commands = submissions(self.engine, job, file)
         for command in commands:
