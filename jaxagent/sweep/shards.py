@@ -99,7 +99,7 @@ def claim(
 def is_claimed(folder: Path) -> bool:
     """Whether a living worker has the shard."""
     try:
-        return time.time() - (folder / "claim").stat().st_mtime <= DEAD
+        return _age(folder / "claim") <= DEAD
     except OSError:
         return False
 
@@ -157,14 +157,21 @@ def _bury(path: Path, dead: float) -> None:
             if time.time() - grave.stat().st_ctime > dead:
                 grave.unlink()
     with contextlib.suppress(OSError):
-        if time.time() - path.stat().st_mtime <= dead:
+        if _age(path) <= dead:
             return
         grave = path.with_name(f"claim.{uuid.uuid4().hex}")
         path.rename(grave)
-        if time.time() - grave.stat().st_mtime <= dead:
+        if _age(grave) <= dead:
             # Somebody has claimed it between the two looks: give it back.
             os.link(grave, path)
         grave.unlink()
+
+
+def _age(path: Path) -> float:
+    """Seconds since the claim was renewed. It is opened for that: a client of NFS may keep what it
+    knows of a file for a minute, and asks its server anew when a file is opened."""
+    with path.open("rb") as file:
+        return time.time() - os.fstat(file.fileno()).st_mtime
 
 
 def _live(mine: Claim, stop: threading.Event, beat: float) -> None:
