@@ -30,7 +30,7 @@ STOPPED, INTERRUPTED = 75, 130
 """Exit codes: stopped by a signal with everything saved; and from the keyboard, where there was
 nothing to save."""
 
-UNWINDING, TRAINING, LIMIT = 3.0, 10.0, 17.0
+UNWINDING, TRAINING, LIMIT = 3.0, 13.0, 17.0
 """Seconds that the main thread is given to leave by itself: where it has nothing to save; where it
 finishes a chunk of training and saves; and where it is writing a checkpoint by then."""
 
