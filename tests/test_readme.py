@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,37 @@ def test_a_training_by_the_defaults_of_the_shell_learns(
 def is_measured(row: dict) -> bool:
     """Whether a row tells success on instances held out from training."""
     return row["metric"] == "success" and row["split"] == "seen"
+
+
+PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EPISODE = r"^```text\n\$ jaxagent (play .*)\n((?:.*\n)*?)```$"
+
+
+def episodes() -> list:
+    """Every episode shown in a page: the options of the command, and what is printed. Those beside
+    the first are slow: an environment each is compiled."""
+    every = [each for page in PAGES for each in re.findall(EPISODE, page.read_text("utf-8"), re.M)]
+    return [pytest.param(*each, marks=[pytest.mark.slow] * (i > 0)) for i, each in enumerate(every)]
+
+
+def test_readme_and_first_steps_show_an_episode() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs/first-steps.md"):
+        assert re.search(EPISODE, page.read_text("utf-8"), re.M), page.name
+
+
+@pytest.mark.parametrize(("command", "shown"), episodes())
+def test_episodes_are_what_the_program_prints(command: str, shown: str, capsys) -> None:
+    main(shlex.split(command))
+    assert capsys.readouterr().out == shown
+
+
+def test_every_link_leads_somewhere_and_every_picture_is_linked() -> None:
+    linked = set()
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+        for address in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            if "://" not in address:
+                linked.add((page.parent / address).resolve())
+    assert not [path for path in linked if not path.exists()]
+    assert not set((ROOT / "docs").glob("*.svg")) - linked
+    assert not set((ROOT / "docs").glob("*.md")) - linked

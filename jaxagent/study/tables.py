@@ -66,7 +66,7 @@ def normalised_grid(table: Scores) -> Grid | None:
     """Gain of phases that trained on one environment, as a share of the gain that the phase of each
     column's own environment has there; None without two such phases."""
     phases, tasks, share = metrics.normalised_transfer(table)
-    if len(phases) < 2:
+    if len(phases) < 2 or not any(each.measured for row in share for each in row):
         return None
     columns = tuple(Column(task) for task in tasks)
     return Grid(
