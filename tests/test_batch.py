@@ -184,7 +184,8 @@ def test_job_files_equal_their_goldens(engine):
 def test_the_very_arguments_and_the_sweep_reach_the_worker(engine, machine, tmp_path):
     """With texts that break what is not quoted, on a machine with nothing but the program."""
     sweep = {**SWEEP, "about": HARD, "axes": {"arms": [[HARD, "{{name}}", "null"]]}}
-    out = str(tmp_path / f"results {HARD.replace('/', '')}" / f"demo {HARD.replace('/', '')}")
+    place = HARD.replace("\\", "") if engine == "slurm" else HARD
+    out = str(tmp_path / f"results {place}" / f"demo {place}")
     names = ("queue", "zone", "accelerator", "topology", "image", "volume")
     given = {name: HARD for name in names if name in USED[engine].split()}
     if engine == "tpu-vm":
@@ -332,6 +333,7 @@ def test_resources_that_cannot_be_are_named(values, message):
         ("jobset", {"out": "/demo"}, "--out='/demo': jobset mounts the volume at the folder"),
         ("aws-batch", {"out": "demo"}, "--out='demo': expected a path below what the job"),
         ("slurm", {"out": "a/../../b"}, "--out='a/../../b': expected a path without '..'"),
+        ("slurm", {"out": "100%"}, "--out='100%': expected a path without '%' and backslashes"),
         ("slurm", {"out": " "}, "--out=' ': expected a text"),
         ("slurm", {"program": ""}, "--program='': expected a text"),
         ("slurm", {"program": "a\nb"}, r"--program='a\\nb': expected one line"),

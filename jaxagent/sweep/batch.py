@@ -215,6 +215,11 @@ def _check_places(engine: str, job: Job) -> None:
             f"--out={job.out!r}: {engine} mounts the volume at the folder above; expected a path "
             f"such as /results/{job.name}"
         )
+    if engine == "slurm" and set(job.out) & set("%\\"):
+        raise ValueError(
+            f"--out={job.out!r}: expected a path without '%' and backslashes, which SLURM "
+            "takes for patterns"
+        )
     if ".." in path.parts:
         raise ValueError(f"--out={job.out!r}: expected a path without '..'")
     if engine == "tpu-vm" and not _SHARE.fullmatch(volume):
@@ -250,7 +255,7 @@ def _values(engine: str, job: Job, file: str, number: int = 0) -> dict[str, str]
         "server": server,
         "path": path,
         "background": _background(job, command, mount) if engine == "tpu-vm" else "",
-        "log": f"{_unpatterned(job.out)}/logs/%A_%a.log",
+        "log": f"{job.out}/logs/%A_%a.log",
     }
     numbers = {
         **{name: getattr(needs, name) or "" for name in ("cpus", "memory", "gpus")},
@@ -298,19 +303,17 @@ def _yaml(text: str) -> str:
 
 
 def _sbatch(text: str) -> str:
-    """A value of an `#SBATCH` line, where a backslash goes before what is not plain."""
-    return re.sub(r"([^\w@%+=:,./-])", r"\\\1", text, flags=re.ASCII)
+    """A value of an `#SBATCH` line: in double quotes where it is not plain. In a quoted one a
+    backslash takes the next sign as it is (tried with SLURM 22.05)."""
+    if re.fullmatch(r"[\w@%+=:,./-]*", text, flags=re.ASCII):
+        return text
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def _unexpanded(text: str) -> str:
     """A command that Kubernetes passes on as it is: it takes `$(NAME)` for a variable, and `$$`
     for a dollar sign."""
     return text.replace("$", "$$")
-
-
-def _unpatterned(path: str) -> str:
-    """A path for SLURM, which takes `%` for the beginning of a pattern."""
-    return path.replace("%", "%%")
 
 
 _QUOTES = MappingProxyType(
