@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.checks import check_kind, check_option
@@ -239,7 +240,7 @@ class Actor:
         Raises:
             ValueError: the temperature is negative or not finite (unless it is traced).
         """
-        if not isinstance(temperature, jax.core.Tracer) and not 0 <= temperature < math.inf:
+        if not isinstance(temperature, Tracer) and not 0 <= float(temperature) < math.inf:
             raise ValueError(f"temperature={temperature}: expected at least 0, and finite")
         rows = len(active)
         few = -(-rows // STRAGGLERS)
