@@ -240,7 +240,8 @@ class Actor:
         Raises:
             ValueError: the temperature is negative or not finite (unless it is traced).
         """
-        if not isinstance(temperature, Tracer) and not 0 <= float(temperature) < math.inf:
+        known = not isinstance(temperature, Tracer)
+        if known and not 0 <= np.asarray(temperature).item() < math.inf:
             raise ValueError(f"temperature={temperature}: expected at least 0, and finite")
         rows = len(active)
         few = -(-rows // STRAGGLERS)
