@@ -33,6 +33,7 @@ STARTS = (
     "jaxagent.study.measurement.compile_evaluation",
     "jaxagent.study.measurement.play_tasks",
     "jaxagent.study.play.evaluation_keys",
+    "jaxagent.study.text_env.TextEnv.reset",
     "jaxagent.study.benchmark._all",
     "jaxagent.study.sweep.Workshop",
     "jaxagent.study.sweep_estimate.measure_ceilings",

@@ -273,7 +273,8 @@ def test_attempts_that_all_fail_teach_nothing_and_break_nothing(name):
     algorithm = dataclasses.replace(algorithm, group=GROUP)
     turns = make_turns(7)
     turns = turns.replace(reward=jnp.zeros_like(turns.reward))
-    penalties = {"overlong": 1.0, "invalid_penalty": 0.1} if name == "dapo" else {"overlong": 0.0}
+    penalised = name == "dapo"
+    penalties = {"overlong": 1.0 * penalised, "invalid_penalty": 0.1 * penalised}
     hyper = hyper.replace(**penalties)
     credit = assign_credit(algorithm, hyper, SUITE, make_trajectory(turns), LONGEST)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(credit))

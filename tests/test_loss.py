@@ -36,7 +36,7 @@ def plain_log_ratio(w: Words, at: tuple[int, int], kind: str) -> float:
 @pytest.mark.parametrize("kind", RATIOS)
 @pytest.mark.parametrize("objective", ["clip", "cispo", "reinforce"])
 def test_the_loss_is_the_plain_formula(kind, objective):
-    weights = Weights(clip_low=0.1, clip_high=0.3, kl=0.05, dual_clip=1.5)
+    weights = Weights(clip_low=0.1, clip_high=0.3, entropy=0.01, kl=0.05, dual_clip=1.5)
     words = make_words()
     w = jax.tree.map(np.asarray, words)
     sums = dict.fromkeys(("policy_loss", "value_loss", "entropy", "kl"), 0.0)

@@ -196,7 +196,7 @@ def test_demonstrations_without_a_word_to_learn_are_refused(actor, noise, slips)
 
 def test_an_update_without_a_word_to_learn_has_a_loss(actor):
     """All of 16 rows play noise: nothing is learnt from, and nothing is divided by."""
-    imitator = Imitator(actor, WINDOW, noise=1 - 1e-9, clean=True)
+    imitator = Imitator(actor, WINDOW, noise=1 - 1e-9, slips=0.0, clean=True)
     state = imitator.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 1)
     before = jax.tree.map(np.asarray, state.params)
     state, metrics = imitator.advance(state, Hyper(), single(SUITE, ONE), 1)
