@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -186,11 +187,63 @@ def test_two_devices_learn_a_probe(actor, kind):
     assert outcome.success.mean() > 0.9
 
 
-def test_two_devices_play_what_one_plays(actor):
-    expert = Expert(actor.suite)
-    one, two = (evaluate(expert, {}, 0, 128, 1, WINDOW, devices=n)[0] for n in (1, 2))
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
-        np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize("who", ["expert", "policy"])
+def test_what_is_measured_depends_on_the_instance_alone(actor, who):
+    """Not on the devices (four are played by fewer here), the rows of a batch, or what else a
+    window says; with two of the four attempts these are the first two, and so for instances."""
+    player, params = Expert(actor.suite, noise=0.5), {}
+    if who == "policy":
+        player, params = actor, actor.policy.init(jax.random.key(0))
+    play = partial(evaluate, player, params, 0, recorded=6)
+    expected, scripts = play(16, 4, WINDOW)
+    assert who == "policy" or 0.2 < expected.success.mean() < 0.9
+    assert len({tuple(words) for words in scripts.actions.tokens[:, 0].tolist()}) > 1
+    for window, devices in (
+        (WINDOW, 2),
+        (WINDOW, 4),
+        (replace(WINDOW, rows=8), 2),
+        (replace(WINDOW, group=8, whole=True, anchors=True, turns=1), 1),
+    ):
+        found, said = play(16, 4, window, devices=devices)
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+        jax.tree.map(np.testing.assert_array_equal, said, scripts)
+    part, _ = play(8, 2, WINDOW, first=8)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[8:, :2]), part, expected)
+    other, _ = play(16, 4, WINDOW, seed=1)
+    assert who == "policy" or (other.success != expected.success).any()
+
+
+def test_a_window_of_groups_measures_every_instance():
+    """With groups, an eighth of the instances was played, under wrong numbers."""
+    suite = make_suite(["maze/easy"])
+    plain, grouped = (
+        evaluate(Expert(suite), {}, 0, 32, 1, Window(32, 20, 1024, group=group))[0]
+        for group in (1, 8)
+    )
+    np.testing.assert_array_equal(plain.turns, grouped.turns)
+    assert len(set(plain.turns[:8, 0].tolist())) > 1
+
+
+@pytest.mark.slow  # two programs each
+@pytest.mark.parametrize(
+    "kind",
+    [
+        partial(Learner, algorithm=REINFORCE),
+        partial(Learner, algorithm=replace(REINFORCE, advantage="group", group=4)),
+        partial(Imitator, minibatch=512),
+    ],
+)
+def test_two_devices_train_on_what_one_trains_on(actor, kind):
+    """All rows are played alike; where an update is one step, so is what is learnt."""
+    curriculum, hyper = single(actor.suite, TASK), Hyper(learning_rate=2e-3)
+    ends = []
+    for devices in (1, 2):
+        run = kind(actor, WINDOW, devices=devices)
+        state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 2)
+        state, metrics = run.run(state, hyper, curriculum, 1)
+        ends.append((state.params, {n: x for n, x in metrics.items() if n != "packed_rows"}))
+    for a, b in zip(*map(jax.tree.leaves, ends), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
 
 def test_two_devices_play_different_rows(actor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -13,6 +14,7 @@ from probes import PROBES
 from jaxagent.envs import draw_pool, make_suite
 from jaxagent.models import ModelConfig, Policy, log_prob
 from jaxagent.rl.actor import Actor
+from jaxagent.rl.devices import row_keys
 from jaxagent.rl.imitation import Expert
 from jaxagent.rl.minibatch import gather_minibatch, over_minibatches, shuffled_rows
 from jaxagent.rl.outputs import word_outputs
@@ -277,6 +279,27 @@ def test_slips_change_one_argument_for_one_of_its_category(actor, pool):
 def test_a_context_that_cannot_hold_an_opening_is_refused(actor):
     with pytest.raises(ValueError, match="context=8: an opening of up to"):
         Window(context=8).check(actor.suite)
+
+
+def test_a_row_plays_what_it_would_play_in_any_batch(actor, params):
+    """Halves of a batch are played as the whole is, given their own keys and pool entries; so are
+    its rows in another order."""
+    pool = draw_pool(jax.random.key(1), actor.suite, jnp.ones(len(TASKS)), 12)
+    keys = row_keys(jax.random.key(4), 6)
+    order = np.array([4, 2, 0, 5, 1, 3])
+    for player, own in ((actor, params), (Expert(actor.suite, 0.4), {})):
+        play = jax.jit(partial(rollout, player), static_argnames="window")
+        whole = play(own, pool, keys, window=WINDOW).turns
+        by_number = play(own, pool, jax.random.key(4), window=WINDOW).turns
+        jax.tree.map(np.testing.assert_array_equal, whole, by_number)
+        for rows in (np.arange(3), np.arange(3, 6), order):
+            entries = np.concatenate([rows, rows + 6])
+            few = jax.tree.map(lambda x, entries=entries: x[entries], pool)
+            part = play(own, few, keys[rows], window=replace(WINDOW, rows=len(rows))).turns
+            for name in ("task", "action", "action_length", "reward", "success", "truncated"):
+                expected = np.asarray(getattr(whole, name))[rows]
+                np.testing.assert_array_equal(getattr(part, name), expected)
+            np.testing.assert_allclose(part.value, np.asarray(whole.value)[rows], atol=1e-5)
 
 
 def test_rows_of_a_group_play_the_same_instances_and_other_groups_others(actor):

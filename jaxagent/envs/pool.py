@@ -139,7 +139,8 @@ def deal(
 
 
 def deal_groups(episodes: Int[Array, " rows"], group: int, size: int) -> Int[Array, " rows"]:
-    """Pool entries that the rows of a group share, by the episodes that each row was dealt before.
+    """Pool entries that the rows of a group share, by the episodes that each row was dealt before;
+    a group may be a single row.
 
     The j-th episode of all rows of a group is of the same entry; other groups have others, as long
     as the pool lasts.

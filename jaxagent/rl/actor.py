@@ -216,7 +216,7 @@ class Actor:
         hidden: Float[Array, "rows width"],
         instance: Instance,
         active: Bool[Array, " rows"],
-        key: jax.Array,
+        keys: jax.Array,
         size: int,
         temperature: jax.typing.ArrayLike = 1.0,
         think: int = 0,
@@ -231,7 +231,7 @@ class Actor:
             hidden: hidden state behind the last word that was read.
             instance: the episodes, for their tasks.
             active: rows that act; the others say nothing.
-            key: for the words.
+            keys: [rows], for the words of each.
             size: most words of an action.
             temperature: of the distribution that is sampled; at 0 it is the likeliest word.
                 `log_prob` is that at 1.
@@ -245,7 +245,8 @@ class Actor:
             raise ValueError(f"temperature={temperature}: expected at least 0, and finite")
         rows = len(active)
         few = -(-rows // STRAGGLERS)
-        draw = _Draw(jax.random.uniform(key, (size, rows)), temperature, think)
+        uniform = jax.vmap(partial(jax.random.uniform, shape=(size,)), out_axes=1)(keys)
+        draw = _Draw(uniform, temperature, think)
         speakers = _Speakers(jnp.arange(rows), instance.task, active, hidden, cache)
         start = (jnp.int32(0), speakers, _nothing_said(size, rows))
         place, speakers, spoken = self._say_words(params, start, draw, few)

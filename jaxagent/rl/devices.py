@@ -8,7 +8,7 @@ but for the order of sums: what was trained on eight can be looked into on one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -165,9 +165,40 @@ def own_key(key: jax.Array, devices: int) -> jax.Array:
     return key if devices == 1 else jax.random.fold_in(key, rank(devices))
 
 
-def own_keys(keys: Sequence[jax.Array], devices: int) -> jax.Array:
-    """`own_key` of several keys, in one go: every draw by itself takes long to compile."""
-    return jax.vmap(partial(own_key, devices=devices))(jnp.stack(keys))
+def row_keys(key: jax.Array, rows: int, devices: int = 1) -> jax.Array:
+    """Return the keys [rows] of this device's rows of a batch.
+
+    They depend on the row's number in the whole batch, and not on how many rows there are or how
+    many devices share them: what a row plays is the same on any number of devices.
+
+    Args:
+        key: of the batch, the same on all devices.
+        rows: on each device.
+        devices: that share the batch.
+    """
+    return jax.vmap(partial(jax.random.fold_in, key))(rank(devices) * rows + jnp.arange(rows))
+
+
+def own_columns(tree: Any, columns: int, devices: int) -> Any:
+    """Return this device's part of what is dealt to the rows of a batch.
+
+    Args:
+        tree: arrays [n × columns, ...], the same on all devices; entry `k × columns + c` is the
+            k-th of column c.
+        columns: of the whole batch: rows, or groups of rows.
+        devices: that share the batch, each an equal number of neighbouring columns.
+
+    Returns:
+        Arrays [n × columns / devices, ...] in the same order.
+    """
+    own = columns // devices
+
+    def part(x: jax.Array) -> jax.Array:
+        each = x.reshape(-1, columns, *x.shape[1:])
+        mine = jax.lax.dynamic_slice_in_dim(each, rank(devices) * own, own, axis=1)
+        return mine.reshape(-1, *x.shape[1:])
+
+    return tree if devices == 1 else jax.tree.map(part, tree)
 
 
 def devices_for(*sizes: int) -> int:

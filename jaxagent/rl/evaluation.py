@@ -20,7 +20,7 @@ from jaxagent.envs.suite import Message, Suite
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.arguments import check_params
-from jaxagent.rl.devices import on_host, own_key, rank, replicate, spread
+from jaxagent.rl.devices import on_host, rank, replicate, spread
 from jaxagent.rl.failures import start_watch, watch_turn
 from jaxagent.rl.player import Player
 from jaxagent.rl.rollout import deal_rows, empty_rows, message_tokens, play_turn
@@ -75,30 +75,44 @@ class Script(flax.struct.PyTreeNode):
     outcome: Outcome
 
 
+def episode_key(key: jax.Array, number: jax.Array, attempt: jax.Array) -> jax.Array:
+    """Return the key of the words of an attempt at the held-out instance of this number."""
+    return jax.random.fold_in(jax.random.fold_in(key, number), attempt)
+
+
 def play_episodes(
     player: Player,
     params: Params,
     pool: Pool,
-    key: jax.Array,
+    keys: jax.Array,
     window: Window,
     temperature: jax.typing.ArrayLike = 1.0,
     recorded: int = 1,
 ) -> tuple[Outcome, Script]:
     """Plays one episode per row to its end; row r plays pool entry r modulo the pool's size.
 
+    Args:
+        player: a policy in its suite, or an expert.
+        params: its parameters.
+        pool: the instances.
+        keys: [rows], for the words of each.
+        window: rows, and the limits of an episode; what else it says is of no account here.
+        temperature: at which words are sampled.
+        recorded: rows whose words are kept.
+
     Returns:
         How the rows went, and the words of the first `recorded` of them.
     """
     first = slice(0, recorded)
-    window = replace(window, anchors=True)
+    window = replace(window.plain(), anchors=True)
 
     def going_on(carry: tuple) -> jax.Array:
         return jnp.any(~carry[1].idle)
 
     def turn(carry: tuple) -> tuple:
         count, rows, outcome, watch, words = carry
-        turn_key = jax.random.fold_in(key, count)
-        after, record = play_turn(player, params, rows, turn_key, window, temperature=temperature)
+        own = jax.vmap(jax.random.fold_in, (0, None))(keys, count)
+        after, record = play_turn(player, params, rows, own, window, temperature=temperature)
         said = Message(record.action, record.action_length)
         new = jax.tree.map(lambda x: x[first], (record.message, said))
         words = jax.tree.map(lambda all_, one: all_.at[count].set(one), words, new)
@@ -109,7 +123,7 @@ def play_episodes(
 
     zeros = jnp.zeros(window.rows, jnp.int32)
     rows, prefilled = empty_rows(player, pool, window), player.prefill(params, pool)
-    rows = deal_rows(rows, jnp.ones(window.rows, bool), pool, prefilled, window.group)
+    rows = deal_rows(rows, jnp.ones(window.rows, bool), pool, prefilled)
     words = _blank_words(player, window, recorded)
     watch = start_watch(player.suite, jax.tree.map(lambda x: x[rows.entry], pool.messages))
     no, none = zeros > 0, zeros.astype(jnp.float32)
@@ -158,7 +172,10 @@ def evaluate(
 ) -> tuple[Outcome, Script]:
     """Plays `instances` held-out instances of a task, each `attempts` times.
 
-    Every policy is measured on the same instances, and no training key makes one of them.
+    Every policy is measured on the same instances, and no training key makes one of them. The words
+    of an episode are drawn by `seed`, the number of its instance and that of the attempt, so that
+    they depend neither on the devices nor on which other episodes are played. (Sums in batches of
+    another size may be rounded in another way, which now and then tips a word.)
 
     Args:
         player: a policy in its suite, or an expert.
@@ -167,7 +184,8 @@ def evaluate(
         instances: how many.
         attempts: episodes per instance.
         window: rows side by side, and the limits that the policy was trained with; rows beyond
-            the last episode play too, and are not counted.
+            the last episode play too, and are not counted. Its turns and what else it says of
+            training is of no account here.
         seed: of the words that are sampled.
         temperature: at which they are sampled; at 0 the likeliest word is said.
         report: called with the number of episodes behind each batch.
@@ -198,6 +216,7 @@ def evaluate(
         raise TypeError(f"report={brief(report)}: expected a function of the number of episodes")
     check_whole("devices", devices)
     check_whole("recorded", recorded, 1, 2**20)
+    window = _measured(window)
     window.check(player.suite)
     rows = window.rows
     if rows % devices:
@@ -208,11 +227,11 @@ def evaluate(
     episodes = instances * attempts
     batches: list[tuple[Outcome, Script]] = []
     for start in range(0, episodes, rows):
-        key = jax.random.fold_in(jax.random.key(seed), start // rows)
         # Attempts at one instance are neighbours.
-        numbers = first + np.arange(start, start + rows) // attempts
-        traced = (jnp.asarray(numbers, jnp.uint32), params, number, key, float(temperature))
-        static = (player, window, devices, _on_each(recorded, devices))
+        places, attempt = np.divmod(np.arange(start, start + rows), attempts)
+        episode = np.stack([first + places, attempt]).astype(np.uint32)
+        static = (player, window, devices, _on_each(recorded, window, devices))
+        traced = (episode, params, np.int32(number), jax.random.key(seed), np.float32(temperature))
         batches.append(on_host(_play_batch(*static, *traced)))
         if report is not None:
             report(rows)
@@ -221,7 +240,8 @@ def evaluate(
         every = np.concatenate(parts)[:episodes]
         return every.reshape(instances, attempts, *every.shape[1:])
 
-    scripts = jax.tree.map(lambda x: x[:recorded], batches[0][1])
+    kept = _kept(recorded, window, devices)
+    scripts = jax.tree.map(lambda x: x[kept], batches[0][1])
     outcome = jax.tree.map(arrange, *(outcome for outcome, _ in batches))
     if told := context_warning(player.suite.names[number], outcome, window.context):
         warnings.warn(told, ContextWarning, stacklevel=2)
@@ -253,15 +273,28 @@ def compile_evaluation(
     player: Player, params: Params, window: Window, devices: int = 1, recorded: int = 1
 ) -> None:
     """Compiles what `evaluate` plays batches by, and plays none."""
-    numbers, key = jnp.zeros(window.rows, jnp.uint32), jax.random.fold_in(jax.random.key(0), 0)
-    static = (player, window, devices, _on_each(recorded, devices))
-    traced = (numbers, replicate(params, devices), 0, key, 1.0)
+    window = _measured(window)
+    episode, key = np.zeros((2, window.rows), np.uint32), jax.random.key(0)
+    static = (player, window, devices, _on_each(recorded, window, devices))
+    traced = (episode, replicate(params, devices), np.int32(0), key, np.float32(1))
     _play_batch.lower(*static, *traced).compile()
 
 
-def _on_each(recorded: int, devices: int) -> int:
-    """Episodes that each of the devices records."""
-    return -(-recorded // devices)
+def _measured(window: Window) -> Window:
+    """The window without what is of no account in a measurement, so that one program does for
+    all that differ in it."""
+    return replace(window.plain(), turns=1)
+
+
+def _on_each(recorded: int, window: Window, devices: int) -> int:
+    """Episodes that each of the devices records: those of the first ones are kept."""
+    return min(recorded, window.rows // devices)
+
+
+def _kept(recorded: int, window: Window, devices: int) -> np.ndarray:
+    """Places of the first `recorded` rows of a batch among what all devices recorded."""
+    device, row = np.divmod(np.arange(recorded), window.rows // devices)
+    return device * _on_each(recorded, window, devices) + row
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -270,19 +303,19 @@ def _play_batch(
 ) -> tuple[Outcome, Script]:
     """An episode at each of the held-out instances, every device playing its own part of them, and
     recording so many."""
-    part = replace(window, rows=window.rows // devices)
+    part = window.shared(devices)
 
     def play(
-        numbers: jax.Array,
+        episode: jax.Array,
         params: Params,
         task: jax.Array,
         key: jax.Array,
         temperature: jax.Array,
     ) -> tuple[Outcome, Script]:
         start = rank(devices) * part.rows
-        keys = evaluation_keys(jax.lax.dynamic_slice_in_dim(numbers, start, part.rows))
-        pool = fill_pool(player.suite, keys, jnp.full(part.rows, task))
-        own = own_key(key, devices)
-        return play_episodes(player, params, pool, own, part, temperature, recorded)
+        number, attempt = jax.lax.dynamic_slice_in_dim(episode, start, part.rows, axis=1)
+        pool = fill_pool(player.suite, evaluation_keys(number), jnp.full(part.rows, task))
+        keys = jax.vmap(episode_key, (None, 0, 0))(key, number, attempt)
+        return play_episodes(player, params, pool, keys, part, temperature, recorded)
 
     return spread(play, devices, joined=True)(*traced)

@@ -15,7 +15,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxagent.checks import check_flag, check_key, check_kind, check_share, check_whole
-from jaxagent.envs.pool import Pool, draw_pool
+from jaxagent.envs.pool import Pool, draw_levels, pool_of
 from jaxagent.envs.suite import Instance, Suite
 from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
@@ -29,7 +29,15 @@ from jaxagent.rl.arguments import (
     updates_left,
 )
 from jaxagent.rl.curriculum import Curriculum, mixture
-from jaxagent.rl.devices import across, arrange, check_devices, own_keys, spread
+from jaxagent.rl.devices import (
+    across,
+    arrange,
+    check_devices,
+    own_columns,
+    own_key,
+    row_keys,
+    spread,
+)
 from jaxagent.rl.layout import Layout, layout_of
 from jaxagent.rl.loss import imitation_loss
 from jaxagent.rl.minibatch import over_minibatches
@@ -97,7 +105,7 @@ class Expert:
         hidden: jax.Array,
         instance: Instance,
         active: Bool[Array, " rows"],
-        key: jax.Array,
+        keys: jax.Array,
         size: int,
         temperature: jax.typing.ArrayLike,
         think: int = 0,
@@ -107,7 +115,6 @@ class Expert:
         Experts do not think: their scratch is `END` throughout.
         """
         del params, hidden, temperature
-        keys = jax.random.split(key, len(active))
         command, expert = jax.vmap(self.command)(keys, instance)
         message = jax.vmap(self.suite.write)(instance, command)
         scratch = jnp.full((len(active), think), END)
@@ -226,6 +233,11 @@ class Imitator:
         return arrange(state, self.devices, self._places)
 
     @cached_property
+    def played(self) -> Window:
+        """The window as demonstrations are played: every row by itself, to the last turn."""
+        return self.window.plain()
+
+    @cached_property
     def layout(self) -> Layout:
         """Where parameters lie."""
         return layout_of(self.actor.policy, self.devices, self.split)
@@ -317,14 +329,15 @@ def imitation_step(
 ) -> tuple[ImitatorState, Metrics]:
     """One update: play demonstrations, and one pass of gradient steps over them. Pure."""
     devices, layout = imitator.devices, imitator.layout
-    key, *keys = jax.random.split(state.key, 4)
-    pool_key, play_key, order_key = own_keys(keys, devices)
-    suite, window = imitator.actor.suite, imitator.window.shared(devices)
+    key, pool_key, play_key, order_key = jax.random.split(state.key, 4)
+    suite, window = imitator.actor.suite, imitator.played.shared(devices)
     progress = progress_of(state.update, state.updates)
     rate = hyper.rate_at(progress, 1.0 / state.updates)
-    pool = draw_pool(pool_key, suite, curriculum.weights_at(progress), 4 * window.rows)
+    levels = draw_levels(pool_key, curriculum.weights_at(progress), 4 * imitator.window.rows)
+    pool = pool_of(suite, own_columns(levels, imitator.window.rows, devices))
     expert, horizon = Expert(suite, imitator.noise, imitator.slips), curriculum.horizon_at(progress)
-    trajectory = rollout(expert, {}, pool, play_key, window, horizon)
+    keys = row_keys(play_key, window.rows, devices)
+    trajectory = rollout(expert, {}, pool, keys, window, horizon)
     packing = pack(trajectory, window.context, window.words)
     turns = trajectory.turns
     wanted = turns.spoken & (turns.expert[..., None] | (not imitator.clean))
@@ -348,6 +361,7 @@ def imitation_step(
 
     carry = (state.params, state.optimiser, jnp.zeros(2))
     visit = (imitator.minibatch // devices, window.context, window.words)
+    order_key = own_key(order_key, devices)
     params, adam, summed = over_minibatches(order_key, packing, *visit, carry, step, devices)
     state = ImitatorState(params, adam, key, state.update + 1, state.updates)
     tokens = across(packing.useful(window.context) * packing.used * window.context, devices)

@@ -26,7 +26,7 @@ from jaxagent.rl.arguments import (
 from jaxagent.rl.consolidation import Memory, check_memory, no_memory
 from jaxagent.rl.credit import Credit, assign_credit
 from jaxagent.rl.curriculum import Curriculum, mixture
-from jaxagent.rl.devices import across, arrange, own_keys, spread
+from jaxagent.rl.devices import across, arrange, own_key, row_keys, spread
 from jaxagent.rl.improvement import divergence_of_rollout, improve
 from jaxagent.rl.learner_parts import LearnerParts, LearnerState
 from jaxagent.rl.lessons import draw_lesson, renew_replay, renew_standing
@@ -189,16 +189,17 @@ def train_step(
     learner: LearnerParts, state: LearnerState, hyper: Hyper, curriculum: Curriculum
 ) -> tuple[LearnerState, Metrics]:
     """One update: draw instances, play, estimate advantages, descend. Pure."""
-    key, *keys = jax.random.split(state.key, 4)
-    pool_key, play_key, order_key = own_keys(keys, learner.devices)
+    key, pool_key, play_key, order_key = jax.random.split(state.key, 4)
     actor, window = learner.actor, learner.played.shared(learner.devices)
     progress = state.progress
     drawn = draw_lesson(learner, state, curriculum, pool_key)
     horizon = curriculum.horizon_at(progress)
     pool = pool_of(actor.suite, drawn.levels)
     params = learner.layout.whole(state.params)
-    trajectory = rollout(actor, params, pool, play_key, window, horizon)
+    keys = row_keys(play_key, window.rows, learner.devices)
+    trajectory = rollout(actor, params, pool, keys, window, horizon)
     packing = pack(trajectory, window.context, window.words)
+    order_key = own_key(order_key, learner.devices)
     state, credit, parts = _learn(learner, state, hyper, packing, order_key, horizon)
     metrics = {**parts, **trajectory_metrics(actor, trajectory, learner.devices)}
     useful = packing.useful(window.context) / learner.devices

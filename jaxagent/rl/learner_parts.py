@@ -62,7 +62,8 @@ class LearnerParts:
         actor: the policy in the suite.
         window: shape of the rollouts.
         algorithm: static parts of the update, or the name of one of `ALGORITHMS`.
-        pool: instances made per update; 0 for four per group of rows.
+        pool: instances made per update, the same number for every group of rows (what is left over
+            is not made); 0 for four of each.
         updates: updates of a whole run, unless `start` is told another number.
         replay: levels that are remembered, to be played again as the curriculum says; 0 for none.
         devices: that share every batch; each plays `window.rows / devices` rows. Where there are
@@ -88,9 +89,8 @@ class LearnerParts:
         self.played.check(self.actor.suite)
         check_devices(self.devices, self.window.rows, self.algorithm.minibatch)
         self.played.shared(self.devices)  # checks that no group is torn apart
-        groups = self.window.rows // self.algorithm.group
-        if self.pool and self.pool < groups:
-            raise ValueError(f"pool={self.pool}: expected at least {groups}, or 0")
+        if self.pool and self.pool < self.groups:
+            raise ValueError(f"pool={self.pool}: expected at least {self.groups}, or 0")
         if self.replay and self.replay < self.instances:
             raise ValueError(f"replay={self.replay}: expected at least {self.instances}, or 0")
         if self.replay and self.devices > 1:
@@ -142,6 +142,12 @@ class LearnerParts:
         return rows, self.window.context, self.window.words
 
     @property
+    def groups(self) -> int:
+        """Groups of rows that play the same instances."""
+        return self.window.rows // self.algorithm.group
+
+    @property
     def instances(self) -> int:
         """Instances made per update."""
-        return self.pool or 4 * self.window.rows // self.algorithm.group
+        each = self.pool // self.groups or 4
+        return each * self.groups

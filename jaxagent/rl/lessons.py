@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 from jaxagent.envs.pool import draw_levels
 from jaxagent.rl.credit import Credit
 from jaxagent.rl.curriculum import Curriculum
-from jaxagent.rl.devices import across
+from jaxagent.rl.devices import across, own_columns
 from jaxagent.rl.learner_parts import LearnerParts, LearnerState
 from jaxagent.rl.replay import Drawn, Replay, draw, renew
 from jaxagent.rl.standing import Standing, record, weights_by
@@ -23,12 +23,17 @@ def draw_lesson(
     curriculum: Curriculum,
     key: jax.Array,
 ) -> Drawn:
-    """The levels of an update, some of them replayed."""
+    """This device's part of the levels of an update, some of them replayed.
+
+    All devices draw all of them with the same key, so that they do not depend on how many there
+    are.
+    """
     weights = weights_by(curriculum, state.progress, state.standing)
-    size = learner.instances // learner.devices
+    size = learner.instances
     if isinstance(state.replay, Replay):
         return draw(key, state.replay, weights, curriculum.replay, state.update, size)
-    return Drawn(draw_levels(key, weights, size), jnp.full(size, -1))
+    drawn = Drawn(draw_levels(key, weights, size), jnp.full(size, -1))
+    return own_columns(drawn, learner.groups, learner.devices)
 
 
 def renew_standing(

@@ -58,12 +58,13 @@ class Player(Protocol):
         hidden: jax.Array,
         instance: Instance,
         active: jax.Array,
-        key: jax.Array,
+        keys: jax.Array,
         size: int,
         temperature: jax.typing.ArrayLike,
         think: int = 0,
     ) -> tuple[Spoken, Cache]:
-        """Says an action in every active row, behind `think` words of scratch."""
+        """Says an action in every active row, behind `think` words of scratch; `keys` [rows] are
+        for what is random in each."""
         ...
 
     def value(self, params: Params, hidden: jax.Array) -> jax.Array:

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxagent.envs.pool import Pool, deal, deal_groups
+from jaxagent.envs.pool import Pool, deal_groups
 from jaxagent.envs.suite import Instance, Message, Step, Suite
 from jaxagent.models import Cache, Params
+from jaxagent.rl.devices import row_keys
 from jaxagent.rl.player import Player, Spoken
 from jaxagent.rl.trajectory import Trajectory, Turn, turn_limits
 from jaxagent.rl.window import Window
@@ -19,7 +20,7 @@ from jaxagent.text import ACT
 
 
 class Rows(flax.struct.PyTreeNode):
-    """A batch of episodes under way, a leading axis [rows] on every leaf but `dealt`.
+    """A batch of episodes under way, a leading axis [rows] on every leaf.
 
     Attributes:
         instance: tasks and worlds.
@@ -31,7 +32,6 @@ class Rows(flax.struct.PyTreeNode):
         entry: int32[rows], the pool entry it was dealt.
         closing: bool[rows], truncated: the message is read for its value, then the row is done.
         idle: bool[rows], done for good.
-        dealt: int32[], pool entries dealt so far.
         episodes: int32[rows], episodes dealt to the row.
     """
 
@@ -44,7 +44,6 @@ class Rows(flax.struct.PyTreeNode):
     entry: Int[Array, " rows"]
     closing: Bool[Array, " rows"]
     idle: Bool[Array, " rows"]
-    dealt: Int[Array, ""]
     episodes: Int[Array, " rows"]
 
 
@@ -56,17 +55,17 @@ def empty_rows(player: Player, pool: Pool, window: Window) -> Rows:
     zeros, no = jnp.zeros(count, jnp.int32), jnp.zeros(count, bool)
     first = jax.tree.map(lambda x: jnp.broadcast_to(x[0], (count, *x.shape[1:])), pool.instances)
     message = Message(jnp.zeros((count, size), jnp.int32), zeros)
-    return Rows(first, cache, message, zeros, zeros, no, zeros, no, no, jnp.int32(0), zeros)
+    return Rows(first, cache, message, zeros, zeros, no, zeros, no, no, zeros)
 
 
 def deal_rows(
     rows: Rows, done: Bool[Array, " rows"], pool: Pool, prefilled: Cache, group: int = 1
 ) -> Rows:
-    """Gives the rows that are done the next pool entries, with the cache behind their opening."""
-    if group > 1:
-        entry, dealt = deal_groups(rows.episodes, group, pool.size), rows.dealt
-    else:
-        entry, dealt = deal(done, rows.dealt, pool.size)
+    """Gives the rows that are done their next pool entries, with the cache behind their opening.
+
+    Which these are does not depend on what other rows play (see `deal_groups`).
+    """
+    entry = deal_groups(rows.episodes, group, pool.size)
     instance = _where(done, jax.tree.map(lambda x: x[entry], pool.instances), rows.instance)
     size = rows.message.tokens.shape[1]
     your_turn = Message(jnp.full((len(done), size), ACT, jnp.int32), jnp.ones(len(done), jnp.int32))
@@ -80,7 +79,6 @@ def deal_rows(
         entry=jnp.where(done, entry, rows.entry),
         closing=rows.closing & ~done,
         idle=rows.idle,
-        dealt=dealt,
         episodes=rows.episodes + done,
     )
 
@@ -89,7 +87,7 @@ def play_turn(
     player: Player,
     params: Params,
     rows: Rows,
-    key: jax.Array,
+    keys: jax.Array,
     window: Window,
     horizon: jax.typing.ArrayLike = 1.0,
     temperature: jax.typing.ArrayLike = 1.0,
@@ -100,7 +98,7 @@ def play_turn(
         player: a policy in its suite, or an expert.
         params: the policy's parameters.
         rows: the episodes.
-        key: for the words.
+        keys: [rows], for the words of each.
         window: static limits.
         horizon: share of the tasks' turn limits that is given.
         temperature: at which words are sampled.
@@ -110,7 +108,7 @@ def play_turn(
     hidden, cache = player.read(params, rows.cache, rows.message.tokens, length)
     size = window.speech(player.suite)
     spoken, cache = player.speak(
-        params, cache, hidden, rows.instance, active, key, size, temperature, window.think
+        params, cache, hidden, rows.instance, active, keys, size, temperature, window.think
     )
     value = player.value(params, hidden)
     spoken = spoken._replace(value=spoken.value.at[:, 0].set(value))
@@ -140,27 +138,37 @@ def rollout(
     Every rollout opens with fresh instances and the parameters at hand, so nothing that older
     parameters computed is carried along; what is unfinished at the end is bootstrapped. Where only
     whole episodes are played, rows that cannot begin another one rest.
+
+    Args:
+        player: a policy in its suite, or an expert.
+        params: its parameters.
+        pool: the instances, best a whole number of them for every group of rows: entry
+            `k × groups + g` is the k-th of group g, and where a group is through it begins again.
+        key: for the words, one for all rows or [rows] one for each (`row_keys`). What a row plays
+            depends on its own key and pool entries alone.
+        window: static limits.
+        horizon: share of the tasks' turn limits that is given.
     """
     window.check(player.suite)
     prefilled = player.prefill(params, pool)
+    keys = key if key.ndim else row_keys(key, window.rows)
 
-    def turn(carry: tuple, now: tuple[jax.Array, jax.Array]) -> tuple[tuple, Turn]:
-        (rows, done), (key, left) = carry, now
+    def turn(carry: tuple, left: jax.Array) -> tuple[tuple, Turn]:
+        (rows, done), own = carry, jax.vmap(jax.random.fold_in, (0, None))(keys, left)
         rows = deal_rows(rows, done, pool, prefilled, window.group)
         if window.whole:
             rows = _rest(rows, turn_limits(player.suite, rows.instance.task, horizon) > left)
         else:  # behind the last turn is one more, in which every row only reads
             rows = rows.replace(closing=rows.closing | (left == 0))
-        rows, record = play_turn(player, params, rows, key, window, horizon)
+        rows, record = play_turn(player, params, rows, own, window, horizon)
         if window.whole:  # nobody asks for the value behind a cut
             rows = rows.replace(closing=jnp.zeros_like(rows.closing))
         cut = record.truncated if window.whole else record.closing
         return (rows, record.terminated | cut), record
 
     left = jnp.arange(window.turns, 0 if window.whole else -1, -1)
-    keys = jax.random.split(key, len(left))
     start = (empty_rows(player, pool, window), jnp.ones(window.rows, bool))
-    _, turns = jax.lax.scan(turn, start, (keys, left))
+    _, turns = jax.lax.scan(turn, start, left)
     turns = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), turns)
     if window.whole:
         return Trajectory(turns, pool.messages, jnp.zeros(window.rows))

@@ -69,6 +69,10 @@ class Window:
         """
         return (self.context // 8 + 1) * 8
 
+    def plain(self) -> Window:
+        """The same sizes and limits, without what an algorithm asks of a rollout."""
+        return replace(self, group=1, whole=False, anchors=False)
+
     def shared(self, devices: int) -> Window:
         """The part of it that one of `devices` devices plays."""
         return replace(self, rows=self.rows // devices)

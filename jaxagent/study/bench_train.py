@@ -15,7 +15,7 @@ from jaxagent.models import SIZES, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
 from jaxagent.rl.curriculum import Curriculum, mixture
-from jaxagent.rl.devices import devices_for, own_key, replicate, spread
+from jaxagent.rl.devices import devices_for, replicate, row_keys, spread
 from jaxagent.rl.imitation import Imitator
 from jaxagent.rl.learner import Learner
 from jaxagent.rl.rollout import rollout
@@ -94,7 +94,7 @@ def _rollout(
     pool = make_pool(actor.suite, part.rows)
 
     def play(params: Params, pool: Pool, key: jax.Array) -> Turn:
-        return rollout(actor, params, pool, own_key(key, devices), part).turns
+        return rollout(actor, params, pool, row_keys(key, part.rows, devices), part).turns
 
     everywhere = jax.jit(spread(play, devices, joined=True))
     arguments = replicate((params, pool, jax.random.key(0)), devices)

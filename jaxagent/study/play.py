@@ -13,7 +13,7 @@ import numpy as np
 from jaxagent.envs import Suite, evaluation_keys, fill_pool, make_suite
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
-from jaxagent.rl.evaluation import play_episodes
+from jaxagent.rl.evaluation import episode_key, play_episodes
 from jaxagent.rl.imitation import Expert
 from jaxagent.rl.player import Player
 from jaxagent.rl.window import Window
@@ -59,10 +59,11 @@ def watch(task: str, policy: str, instance: int, seed: int, context: int | None 
     """One episode of a policy as plain text: its words, or in `prose` what they say in English."""
     suite = make_suite([task])
     player, params, window = make_player(policy, suite, context)
-    keys = evaluation_keys(jnp.array([instance]))
-    pool = fill_pool(suite, keys, jnp.zeros(1, jnp.int32))
+    number = jnp.array([instance])
+    pool = fill_pool(suite, evaluation_keys(number), jnp.zeros(1, jnp.int32))
+    own = episode_key(jax.random.key(seed), number[0], jnp.int32(0))
     play = jax.jit(partial(play_episodes, player, window=window))
-    _, script = play(params, pool, jax.random.key(seed))
+    _, script = play(params, pool, own[None])
     text = transcript(suite, jax.tree.map(lambda x: np.asarray(x[0]), script))
     return "\n".join(shown(suite, line) for line in text.splitlines())
 
