@@ -59,9 +59,24 @@ def test_rehearsal_plays_the_tasks_of_earlier_stages():
     assert played_tasks(stages[:2]) == {"babyai/easy": 1.0}
 
 
+def test_a_task_without_weight_is_neither_played_nor_rehearsed_nor_brought_back():
+    stages = parse_arm("textcraft/easy, babyai/easy*0 > babyai/hard @ rehearsal=0.2", TASKS)
+    assert described(stages) == "textcraft/easy > babyai/hard"
+    assert stages[0].environments == ("textcraft",)
+    assert played_tasks(stages) == pytest.approx({"babyai/hard": 0.8, "textcraft/easy": 0.2})
+    (flat,) = parse_arm("mixture, babyai*0 @ temperature=4", TASKS)
+    assert flat.tasks == ("textcraft/easy",)
+    (arm,) = plan(arms=["mixture, babyai*0"], train={"stage_updates": [7, 100]}).stages
+    made = plan(arms=["mixture, babyai*0"], train={"stage_updates": [7, 100]})
+    assert made.updates_of(arm[0]) == 7
+    trained = [phase for phase in phases(made) if phase.parent]
+    assert [phase.trained for phase in trained] == ["textcraft/easy"]
+
+
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
+        ("babyai > textcraft @ rehearsal=1", "rehearsal=1: expected less"),
         ("webshop", "'webshop': expected a task or one of textcraft, babyai, mixture"),
         ("babyai*x", "weight of 'babyai'='x': expected a number"),
         ("babyai*0", "a stage needs tasks, with weights of at least 0"),

@@ -83,7 +83,7 @@ def test_no_program_has_an_operand_without_elements(actor):
     expert, key, tasks = Expert(actor.suite, 0.2, 0.1), jax.random.key(1), single(actor.suite, TASK)
     traced = [
         _play_batch.trace(
-            player, WINDOW, 2, 1, jnp.zeros(WINDOW.rows, jnp.uint32), given, 0, key, 1.0
+            player, WINDOW, 2, 1, jnp.zeros((2, WINDOW.rows), jnp.uint32), given, 0, key, 1.0
         )
         for player, given in ((expert, {}), (actor, params))
     ]
@@ -92,7 +92,7 @@ def test_no_program_has_an_operand_without_elements(actor):
         Learner(actor, WINDOW, REFERRED, devices=2),
     ):
         state = run.start(params, key)
-        traced.append(type(run).run.trace(run, state, Hyper(), tasks, 1))
+        traced.append(type(run)._advance.trace(run, state, Hyper(), tasks, 1))
     for program in traced:
         operands = list(operands_of_shard_maps(program.jaxpr.jaxpr))
         assert operands and all(operand.size > 0 for operand in operands)
@@ -240,7 +240,7 @@ def test_two_devices_train_on_what_one_trains_on(actor, kind):
     for devices in (1, 2):
         run = kind(actor, WINDOW, devices=devices)
         state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 2)
-        state, metrics = run.run(state, hyper, curriculum, 1)
+        state, metrics = run.advance(state, hyper, curriculum, 1)
         ends.append((state.params, {n: x for n, x in metrics.items() if n != "packed_rows"}))
     for a, b in zip(*map(jax.tree.leaves, ends), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)

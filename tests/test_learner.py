@@ -15,8 +15,7 @@ from jaxagent.envs.pool import evaluation_keys
 from jaxagent.models import SIZES, ModelConfig, Params, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import ALGORITHMS, Algorithm, Hyper
-from jaxagent.rl.arguments import as_float32
-from jaxagent.rl.curriculum import mixture, ramp, sequence, single, with_horizon
+from jaxagent.rl.curriculum import mixture, ramp, sequence, single, with_horizon, with_replay
 from jaxagent.rl.evaluation import evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner, blend
@@ -77,7 +76,7 @@ def test_run_gives_a_curve_and_leaves_its_state_as_it_was(school):
     state = learner.start(params, jax.random.key(5), 3)
     first, curves = learner.run(state, HYPER, mixture(suite, "read/easy"), 2, progress=False)
     again, same = learner.run(state, HYPER, mixture(suite, ["read/easy"]), 2)
-    at_once, means = learner.advance(state, as_float32(HYPER), mixture(suite, ["read/easy"]), 2)
+    at_once, means = learner.advance(state, HYPER, mixture(suite, ["read/easy"]), 2)
     for a, b, c in zip(
         *map(jax.tree.leaves, (first.params, again.params, at_once.params)), strict=True
     ):
@@ -89,9 +88,9 @@ def test_run_gives_a_curve_and_leaves_its_state_as_it_was(school):
         np.testing.assert_allclose(curve.mean(axis=0), means[name], rtol=1e-5, atol=1e-6)
     assert "success" in curves
 
-    programs = type(learner).advance._cache_size()
+    programs = type(learner)._advance._cache_size()
     last, rest = learner.run(first, HYPER.replace(gamma=1, lam=jnp.float32(0.9)))
-    assert type(learner).advance._cache_size() == programs  # whole numbers need no other program
+    assert type(learner)._advance._cache_size() == programs  # whole numbers need no other program
     last, rest = learner.run(first)  # what is left, with the settings of PPO, on all tasks
     assert int(last.update) == 3 and len(rest["success"]) == 1
     assert np.count_nonzero(rest["task_finished"][0]) == len(suite)
@@ -202,12 +201,23 @@ def test_no_curriculum_and_no_knob_recompiles(school):
         sequence(suite, [[first], [second, third]]),
         with_horizon(ramp(suite, [first, second, third]), (0.4, 1.0)),
     ]
-    before = learner.advance._cache_size()
+    program = type(learner)._advance
+    before = program._cache_size()
     for i, curriculum in enumerate(curricula):
         hyper = dataclasses.replace(HYPER, learning_rate=1e-3 * i, gamma=0.9 + 0.01 * i)
         hyper = jax.tree.map(jnp.float32, hyper)
         learner.advance(learner.start(params, jax.random.key(0)), hyper, curriculum, 1 + i)
-    assert learner.advance._cache_size() <= before + 1
+    assert program._cache_size() <= before + 1
+    found = program._cache_size()
+    kinds = [  # the same numbers, as they may be written
+        (Hyper(gamma=1, learning_rate=0, warmup=0), with_replay(curricula[0], 0), np.int64(1)),
+        (jax.tree.map(jnp.asarray, HYPER), jax.tree.map(jnp.asarray, curricula[0]), jnp.int32(1)),
+        (jax.tree.map(np.float64, HYPER), curricula[0].replace(replay=0.5, rule=0), np.uint8(1)),
+        (jax.tree.map(jnp.bfloat16, HYPER), curricula[0].replace(rule=np.int64(0)), True),
+    ]
+    for hyper, curriculum, count in kinds:
+        learner.advance(learner.start(params, jax.random.key(0)), hyper, curriculum, count)
+    assert program._cache_size() == found
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 from jaxagent.study import continual, curves, metrics, table
 from jaxagent.study import scores as sc
-from jaxagent.study.stage import trained_tasks
+from jaxagent.study.stage import described, parse_arm, trained_tasks
 from jaxagent.study.statistics import OVER_SEEDS, TOO_FEW
 
 # Success in percent by phase: a/easy, a/easy+renamed, b/easy, b/hard. Intervals are ±2 points.
@@ -104,6 +104,25 @@ def test_held_in_and_held_out_count_plain_tasks_and_every_environment_once(
     assert delta.held_in.value == pytest.approx(0.6)
     assert delta.held_out.value == pytest.approx((0.2 - 0.1) / 2)
     assert delta.overall.value == pytest.approx((0.6 + 0.05) / 2)
+
+
+@pytest.mark.parametrize(
+    "arm", ["babyai*0, textcraft", "textcraft, babyai*0.0", "mixture, babyai*0", "textcraft*3"]
+)
+def test_a_task_without_weight_is_held_out(arm: str) -> None:
+    tasks = ("textcraft/easy", "babyai/easy")
+    trained = described(parse_arm(arm, tasks))
+    assert trained == "textcraft/easy"
+    rows = []
+    for phase, values in {"base": (0.5, 0.5), arm: (0.9, 0.1)}.items():
+        for task, value in zip(tasks, values, strict=True):
+            place = {"phase": phase, "task": task, "environment": task.partition("/")[0]}
+            stage = {"trained": trained, "stage": 1} if phase == arm else {}
+            interval = {"value": value, "low": value - 0.02, "high": value + 0.02}
+            rows.append(row(**place, **stage, **interval))
+    found = metrics.deltas(sc.scores(rows), arm)
+    assert found.held_in.value == pytest.approx(0.4)
+    assert found.held_out.value == pytest.approx(-0.4)
 
 
 def test_a_mixture_holds_nothing_out(worked: sc.Scores) -> None:

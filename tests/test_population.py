@@ -138,7 +138,7 @@ def test_members_on_several_devices_say_nothing_to_each_other(learner):
     keys = jnp.stack([jax.random.key(seed) for seed in range(devices)])
     state = population.start(learner.actor.policy.init(jax.random.key(0)), keys)
     members = members_of(learner, [1e-3] * devices, [TASKS[0]] * devices)
-    text = population.advance.lower(population, state, *members, 1).compile().as_text()
+    text = population.compile(state, *members).as_text()
     assert "while" in text  # it is the program itself
     for name in ("all-reduce", "all-gather", "all-to-all", "reduce-scatter", "collective-permute"):
         assert name not in text, name
@@ -205,7 +205,7 @@ def test_memory_is_predicted_and_members_are_cut_into_lanes(learner):
     population = Population(large)
     state = population.start(policy.init(KEY), jax.random.split(KEY, 1))
     each = members_of(large, [1e-3], TASKS[:1])
-    plan = Population.advance.lower(population, state, *each, 1).compile().memory_analysis()
+    plan = population.compile(state, *each).memory_analysis()
     parts = member_bytes(large)
     predicted = peak_bytes(parts)
     needed = plan.temp_size_in_bytes + plan.output_size_in_bytes

@@ -25,7 +25,7 @@ PLAN = {
     "train": {"updates": 1, "rows": 4, "turns": 2, "minibatch": 2},
     "evaluation": {"instances": 4, "attempts": 1},
 }
-PLAY, RUN = "_play_batch", "jit(advance)"
+PLAY, RUN = "_play_batch", "jit(_advance)"
 
 
 @pytest.fixture

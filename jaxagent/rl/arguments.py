@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxagent.checks import brief, check_kind, check_whole
@@ -53,11 +52,6 @@ def check_hyper(hyper: Any, members: int = 0) -> None:
     check_kind("hyper", hyper, Hyper, "a jaxagent.Hyper, e.g. jaxagent.Hyper(learning_rate=3e-4)")
     check_kind("hyper.weights", hyper.weights, Weights, "jaxagent.Weights")
     check_ranges("hyper.", hyper, members)
-
-
-def as_float32(hyper: Hyper) -> Hyper:
-    """The same settings as float32 arrays: whole numbers, floats and arrays share one program."""
-    return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), hyper)
 
 
 def check_curriculum(curriculum: Any, suite: Suite, members: int = 0) -> None:

@@ -21,7 +21,6 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
-    as_float32,
     check_curriculum,
     check_hyper,
     check_params,
@@ -46,7 +45,7 @@ from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import rollout
-from jaxagent.rl.updates import Curves, Metrics, follow, progress_of, repeat
+from jaxagent.rl.updates import Curves, Metrics, as_traced, follow, progress_of, repeat
 from jaxagent.rl.window import Window
 from jaxagent.text import END, NONE
 
@@ -293,7 +292,7 @@ class Imitator:
         check_hyper(hyper)
         check_curriculum(curriculum, suite)
         check_flag("progress", progress)
-        count, hyper = updates_left(state, count), as_float32(hyper)
+        count = updates_left(state, count)
         return follow(
             lambda state: self.advance(state, hyper, curriculum, 1),
             state,
@@ -302,7 +301,6 @@ class Imitator:
             progress,
         )
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def advance(
         self,
         state: ImitatorState,
@@ -314,14 +312,26 @@ class Imitator:
 
         It checks nothing, and uses up the arrays of the state that it is given.
         """
+        return self._advance(state, *as_traced((hyper, curriculum, count)))
 
+    def compile(
+        self, state: ImitatorState, hyper: Hyper, curriculum: Curriculum
+    ) -> jax.stages.Compiled:
+        """Compile what `advance` runs, run nothing of it, and return the program."""
+        traced = as_traced((hyper, curriculum, 0))
+        return type(self)._advance.lower(self, state, *traced).compile()
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def _advance(
+        self, state: ImitatorState, hyper: Hyper, curriculum: Curriculum, count: jax.Array
+    ) -> tuple[ImitatorState, Metrics]:
         def updates(state: ImitatorState, *traced: Any) -> tuple[ImitatorState, Metrics]:
             hyper, curriculum, count = traced
             step = partial(imitation_step, self, hyper=hyper, curriculum=curriculum)
             return repeat(step, state, count)
 
         everywhere = spread(updates, self.devices, state=self._places)
-        return everywhere(state, hyper, curriculum, jnp.asarray(count))
+        return everywhere(state, hyper, curriculum, count)
 
 
 def imitation_step(

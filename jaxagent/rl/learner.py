@@ -16,7 +16,6 @@ from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
-    as_float32,
     check_curriculum,
     check_hyper,
     check_params,
@@ -37,7 +36,7 @@ from jaxagent.rl.replay import no_replay
 from jaxagent.rl.rollout import rollout
 from jaxagent.rl.standing import no_standing
 from jaxagent.rl.trajectory import Trajectory
-from jaxagent.rl.updates import Curves, Metrics, follow, repeat
+from jaxagent.rl.updates import Curves, Metrics, as_traced, follow, repeat
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +154,7 @@ class Learner(LearnerParts):
         check_hyper(hyper)
         check_curriculum(curriculum, suite)
         check_flag("progress", progress)
-        count, hyper = updates_left(state, count), as_float32(hyper)
+        count = updates_left(state, count)
         return follow(
             lambda state: self.advance(state, hyper, curriculum, 1),
             state,
@@ -164,7 +163,6 @@ class Learner(LearnerParts):
             progress,
         )
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def advance(
         self,
         state: LearnerState,
@@ -176,13 +174,25 @@ class Learner(LearnerParts):
 
         It checks nothing, and uses up the arrays of the state that it is given.
         """
+        return self._advance(state, *as_traced((hyper, curriculum, count)))
 
+    def compile(
+        self, state: LearnerState, hyper: Hyper, curriculum: Curriculum
+    ) -> jax.stages.Compiled:
+        """Compile what `advance` runs, run nothing of it, and return the program."""
+        traced = as_traced((hyper, curriculum, 0))
+        return type(self)._advance.lower(self, state, *traced).compile()
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def _advance(
+        self, state: LearnerState, hyper: Hyper, curriculum: Curriculum, count: jax.Array
+    ) -> tuple[LearnerState, Metrics]:
         def updates(state: LearnerState, *traced: Any) -> tuple[LearnerState, Metrics]:
             hyper, curriculum, count = traced
             return repeat(lambda state: train_step(self, state, hyper, curriculum), state, count)
 
         everywhere = spread(updates, self.devices, state=self._places(state))
-        return everywhere(state, hyper, curriculum, jnp.asarray(count))
+        return everywhere(state, hyper, curriculum, count)
 
 
 def train_step(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 
 from jaxagent.rl.devices import on_host
@@ -19,6 +20,10 @@ Curves = dict[str, np.ndarray]
 """Metrics of every update, a leading axis [updates]."""
 
 State = TypeVar("State")
+Tree = TypeVar("Tree")
+
+WHOLE = ("rule", "rank")
+"""Fields of a curriculum that are whole numbers."""
 
 
 class Diverged(ValueError):
@@ -29,6 +34,25 @@ def progress_of(update: jax.typing.ArrayLike, updates: jax.typing.ArrayLike) -> 
     """Return the share of a run of `updates` that is done before update number `update`, float32[]
     in [0, 1]; a run that goes on beyond them stays at 1."""
     return jnp.minimum(update / jnp.maximum(updates, 1), 1.0).astype(jnp.float32)
+
+
+def as_traced(tree: Tree) -> Tree:
+    """Return the numbers of settings, a curriculum or a count as arrays of one kind, so that one
+    program serves whether they were written as 1, as 1.0 or as an array.
+
+    They are float32, but for int32 where `WHOLE` or no field names them; of NumPy, but for those
+    that are traced or lie on several devices, as the numbers of a population's members may.
+    """
+
+    def one(path: tuple, leaf: Any) -> Any:
+        name = getattr(path[-1], "name", "") if path else ""
+        dtype = np.int32 if not name or name in WHOLE else np.float32
+        traced = isinstance(leaf, Tracer)
+        if isinstance(leaf, jax.Array) and (traced or len(leaf.devices()) > 1):
+            return leaf if leaf.dtype == dtype and not leaf.weak_type else leaf.astype(dtype)
+        return np.asarray(leaf, dtype)
+
+    return jax.tree_util.tree_map_with_path(one, tree)
 
 
 def repeat(

@@ -190,8 +190,8 @@ class Programs:
         waits for that one within a program that needs both, and XLA waits 40 seconds at most.
         """
         params = self.policy(plan).init(jax.random.key(0))
-        run, *rest = self.start(plan, phase, params, None)
-        type(run).advance.lower(run, *rest, 0).compile()
+        run, state, hyper, curriculum = self.start(plan, phase, params, None)
+        run.compile(state, hyper, curriculum)
 
     def compile_evaluation(self, plan: StudyPlan) -> None:
         """Compiles what measures the policies of a plan, and runs nothing of it."""

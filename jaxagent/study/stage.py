@@ -42,8 +42,8 @@ class Stage:
 
     Attributes:
         label: the stage as it was written.
-        tasks: what is trained on.
-        weights: how much of each, in any unit.
+        tasks: what is trained on; tasks of weight 0 are none of them.
+        weights: how much of each, in any unit, all above 0.
         rule: what shifts the weights by success; empty for the plan's.
         times: factor on the plan's number of updates.
         temperature: T of the weights `n^(1/T)`, n being the environments' `TASK_COUNTS`; 0 for the
@@ -98,6 +98,10 @@ def parse_arm(text: str, tasks: Sequence[str]) -> tuple[Stage, ...]:
     if len(parts) > ranges.STAGES:
         raise ValueError(f"arms: {len(parts):,} stages in one, expected up to {ranges.STAGES}")
     stages = tuple(_parse_stage(part, text, suite) for part in parts)
+    if any(stage.rehearsal == 1 for stage in stages):
+        raise ValueError(
+            f"arms: {quoted(text)}: rehearsal=1: expected less, or nothing of the stage is played"
+        )
     for name in ("rehearsal", "ewc"):
         if getattr(stages[0], name):
             raise ValueError(f"arms: {quoted(text)}: {name} needs a stage before")
@@ -134,6 +138,8 @@ def _parse_stage(part: str, arm: str, suite: Suite) -> Stage:
         raise ValueError(
             f"arms: {quoted(arm)}: a stage needs tasks, with weights of at least 0, not all 0"
         )
+    # What has no weight is not played, so it is not trained on.
+    weights = {task: weight for task, weight in weights.items() if weight > 0}
     label = " ".join(part.split())
     stage = Stage(label, tuple(weights), tuple(weights.values()))
     given: dict[str, float | str] = {}

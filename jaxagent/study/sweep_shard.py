@@ -102,8 +102,8 @@ class Crowd:
         return self.population.advance(state, hyper, curriculum, count)
 
     def compile(self, state: PopulationState, hyper: Hyper, curriculum: Curriculum) -> None:
-        """Compiles what `run` does, and runs nothing of it."""
-        type(self.population).advance.lower(self.population, state, hyper, curriculum, 0).compile()
+        """Compiles what `advance` does, and runs nothing of it."""
+        self.population.compile(state, hyper, curriculum)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,10 @@ class Run(Protocol):
         """Does `count` updates."""
         ...
 
+    def compile(self, state: Any, hyper: Hyper, curriculum: Curriculum) -> Any:
+        """Compiles what `advance` runs, and runs nothing of it."""
+        ...
+
 
 def train(
     run: Run,

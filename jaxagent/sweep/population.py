@@ -25,7 +25,6 @@ from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
-    as_float32,
     check_curriculum,
     check_hyper,
     check_params,
@@ -37,7 +36,7 @@ from jaxagent.rl.devices import AXIS as DATA
 from jaxagent.rl.devices import first_devices, imitate, place, shard_map
 from jaxagent.rl.learner import Learner, train_step
 from jaxagent.rl.learner_parts import LearnerState
-from jaxagent.rl.updates import Curves, Metrics, follow, repeat
+from jaxagent.rl.updates import Curves, Metrics, as_traced, follow, repeat
 
 AXIS = "member"
 _EVERYWHERE, _BY_MEMBER = PartitionSpec(), PartitionSpec(AXIS)
@@ -180,7 +179,7 @@ class Population:
         check_curriculum(curriculum, suite, members)
         check_flag("progress", progress)
         count = updates_left(state, count)
-        settings, tasks = self.place(as_float32(hyper)), self.place(curriculum)
+        settings, tasks = self.place(as_traced(hyper)), self.place(as_traced(curriculum))
         return follow(
             lambda state: self.advance(state, settings, tasks, 1),
             state,
@@ -190,7 +189,6 @@ class Population:
             finite=False,
         )
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def advance(
         self,
         state: PopulationState,
@@ -211,7 +209,19 @@ class Population:
         Returns:
             The members, and the means of the metrics of each; not finite for those that died.
         """
+        return self._advance(state, *as_traced((hyper, curriculum, count)))
 
+    def compile(
+        self, state: PopulationState, hyper: Hyper, curriculum: Curriculum
+    ) -> jax.stages.Compiled:
+        """Compile what `advance` runs, run nothing of it, and return the program."""
+        traced = as_traced((hyper, curriculum, 0))
+        return type(self)._advance.lower(self, state, *traced).compile()
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def _advance(
+        self, state: PopulationState, hyper: Hyper, curriculum: Curriculum, count: jax.Array
+    ) -> tuple[PopulationState, Metrics]:
         def each(member: tuple) -> tuple[tuple[LearnerState, Bool[Array, ""]], Metrics]:
             *state, hyper, curriculum = member
             step = partial(survive, self.learner, hyper=hyper, curriculum=curriculum)
@@ -227,7 +237,7 @@ class Population:
             mapped = shard_map(mapped, self._mesh, _BY_MEMBER, _BY_MEMBER)
         after, metrics = mapped(state.members, state.alive, hyper, curriculum)
         members, alive = after
-        done = state.update + jnp.asarray(count, jnp.int32)
+        done = state.update + count
         return PopulationState(members, alive, done, state.updates), metrics
 
     def _placed(self, state: PopulationState) -> PopulationState:
