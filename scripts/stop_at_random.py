@@ -49,7 +49,7 @@ QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 """Environment variables with which compiling takes half the time."""
 
 SOONEST = 0.1
-"""Seconds from the start of a process to the earliest moment."""
+"""Seconds to the earliest moment from when a process listens: before, it is Python's alone."""
 
 COLD = 3
 """Of so many starts one finds no compiled programs."""
@@ -157,6 +157,8 @@ def disturbed(work: Path, out: Path, cache: Path, moment: float, cold: bool) -> 
     log = out.with_suffix(".log")
     before = log.stat().st_size if log.exists() else 0
     process = start(work, out, cache)
+    while process.poll() is None and not listens(process.pid):
+        time.sleep(0.005)
     try:
         process.wait(timeout=moment)
     except subprocess.TimeoutExpired:
@@ -169,6 +171,16 @@ def disturbed(work: Path, out: Path, cache: Path, moment: float, cold: bool) -> 
     if process.returncode:
         sys.exit(f"{out}: ended with {process.returncode}: see {log}")
     return None
+
+
+def listens(process: int) -> bool:
+    """Whether a process has a handler for SIGTERM."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return False
+    caught = [int(line.split()[1], 16) for line in lines if line.startswith("SigCgt")]
+    return any(mask >> (signal.SIGTERM - 1) & 1 for mask in caught)
 
 
 def differences(whole: Path, out: Path) -> list[str]:
