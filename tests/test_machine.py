@@ -39,7 +39,7 @@ def test_this_machine_is_what_it_is(monkeypatch):
     assert here.flags == ("--xla_a=1", "--xla_b=2", "--xla_c=3")
     assert (here.platform, here.devices, here.processes) == ("cpu", 2, 1) and here.kind
     assert set(here.versions) == {"Python", "jaxagent", "jax", "jaxlib", "flax", "optax"}
-    assert "enable_x64" in here.settings
+    assert here.settings["enable_x64"] == "False" and "disable_most_optimizations" in here.settings
     assert not here.changes(here) and here.changes(THERE)
 
 

@@ -103,6 +103,18 @@ def test_an_error_does_not_wait_for_a_thread_that_compiles():
     assert code == 1 and told.endswith("ValueError: wrong\n")
 
 
+def test_work_that_ends_well_does_not_wait_for_what_it_abandons():
+    process = begin("""
+        with watched():
+            threading.Thread(target=compile).start()
+            ready()
+            abandon()
+            time.sleep(0.5)
+            print("done")
+    """)
+    assert end(process, within=3) == (0, "done\n", "")
+
+
 def test_the_main_thread_saves_and_leaves_by_itself():
     """Even where the signal is sent twice, as `timeout` does."""
     process = begin("""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import shutil
 import warnings
 from pathlib import Path
@@ -16,6 +15,7 @@ from jaxagent.envs import Suite
 from jaxagent.models import Policy
 from jaxagent.rl.window import Window
 from jaxagent.study.files import Unwritable
+from jaxagent.study.quiet import quiet
 from jaxagent.study.watchdog import writing
 
 KEPT = 2
@@ -77,12 +77,10 @@ class Checkpoints:
             about=ocp.args.JsonSave(about),
         )
         try:
-            with writing():
+            with writing(), quiet():
                 self._manager.save(step, args=items)
                 self._manager.wait_until_finished()
         except (OSError, ValueError) as error:  # ValueError is what TensorStore makes of the former
-            for name in ("absl", "asyncio"):  # Orbax's threads would tell it again and again
-                logging.getLogger(name).setLevel(logging.CRITICAL)
             for half in self.folder.glob(f"{step}.*tmp*"):
                 shutil.rmtree(half, ignore_errors=True)
             raise Unwritable(f"checkpoint {self.folder / str(step)}: {_cause(error)}") from None

@@ -23,7 +23,8 @@ MACHINES = "machines.json"
 _PACKAGES = ("jaxagent", "jax", "jaxlib", "flax", "optax")
 _SETTINGS = (
     *("jax_default_matmul_precision", "jax_default_prng_impl", "jax_disable_most_optimizations"),
-    *("jax_enable_x64", "jax_threefry_partitionable", "jax_use_shardy_partitioner"),
+    *("jax_enable_x64", "jax_optimization_level", "jax_threefry_partitionable"),
+    *("jax_use_shardy_partitioner",),
 )
 """Of JAX, which numbers may depend on."""
 
@@ -83,7 +84,7 @@ def this_machine() -> Machine:
     device = jax.devices()[0]
     given = f"{os.environ.get('XLA_FLAGS', '')} {os.environ.get('LIBTPU_INIT_ARGS', '')}".split()
     versions = {"Python": platform.python_version()}
-    settings = {name: getattr(jax.config, name, None) for name in _SETTINGS}
+    settings = {name: jax.config.values.get(name) for name in _SETTINGS}
     return Machine(
         versions=versions | {name: _version(name) for name in _PACKAGES},
         platform=device.platform,

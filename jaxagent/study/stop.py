@@ -81,7 +81,8 @@ def raising() -> Iterator[None]:
         with _handled(stop), patient(UNWINDING):
             yield
     finally:
-        sys.unraisablehook = before
+        if sys.unraisablehook is swallowed:  # nobody has put another before it
+            sys.unraisablehook = before
         for timer in timers:  # the work is over: the signal would meet another's handler
             timer.cancel()
 

@@ -19,7 +19,7 @@ from jaxagent.study.stop import Stopped
 from jaxagent.study.sweep_plan import Shard, SweepPlan, as_values, kept_sweep
 from jaxagent.study.sweep_rounds import are_finished, known_shards, rounds_of, shard_folder
 from jaxagent.study.sweep_shard import RESULT, Held, Workshop, read_results, run_shard
-from jaxagent.study.watchdog import farewell
+from jaxagent.study.watchdog import abandon, farewell
 from jaxagent.sweep.shards import Lost, claim, is_claimed, own_shards
 
 WAIT = 5.0
@@ -156,12 +156,14 @@ def _attempt(shard: Shard, folder: Path, progress: Progress, workshop: Workshop)
                 run_shard(shard, place, folder / "phases", held, progress, workshop)
             except Lost as lost:
                 progress.note(f"shard {lost}")
+                abandon()
             except Stopped as stop:
                 raise Stopped(f"shard {shard.name} {stop}", stop.number) from None
             except Exception:
                 if not held.is_lost():
                     raise
                 progress.note(f"shard {shard.name}: taken over by another worker meanwhile")
+                abandon()  # threads still write to what is not there any more
     return True
 
 

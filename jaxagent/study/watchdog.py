@@ -168,6 +168,8 @@ def watched() -> Iterator[None]:
                 if watchdog.abandoned or (watchdog.number and isinstance(error, SystemExit)):
                     watchdog.end(_code_of(error))
                 raise
+            if watchdog.abandoned:
+                watchdog.end(0)
     finally:
         _here = None
 
@@ -215,7 +217,7 @@ def farewell(call: Callable[[], object]) -> Iterator[None]:
 
 
 def abandon() -> None:
-    """Has an error or a stop end the process without waiting for threads or other processes."""
+    """Has the process end without waiting for threads or other processes, which still work."""
     if _here is not None:
         _here.abandoned = True
 
