@@ -60,6 +60,25 @@ def test_alone_everything_is_as_one_says_itself(tmp_path):
         by_first(lambda: int("once"), ValueError)
 
 
+def test_what_the_first_does_for_all_asks_no_other(monkeypatch, tmp_path):
+    """They wait to be told that it is done, and would take a question for that."""
+    asked = []
+
+    def gather(said: np.ndarray) -> np.ndarray:
+        asked.append(said.tolist())
+        return np.stack([said, said])
+
+    monkeypatch.setattr("jax.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("jaxagent.study.processes.multihost_utils.process_allgather", gather)
+    found = []
+    by_first(lambda: found.append(exist([tmp_path])), ValueError)
+    assert found == [[True]] and asked == [[0]]
+    with pytest.raises(ValueError, match="once"):
+        by_first(lambda: by_first(lambda: int("once"), ValueError), ValueError)
+    assert asked == [[0], [1]]
+    assert exist([tmp_path]) == [True] and asked[2:] == [[1]]
+
+
 def test_processes_that_cannot_share_a_batch_are_told(monkeypatch):
     monkeypatch.setattr("jax.process_count", lambda: 3)
     with pytest.raises(ValueError, match=r"expected multiples of the 3 processes"):

@@ -9,7 +9,8 @@ by all processes in the same order, and costs nothing where there is only one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -87,7 +88,7 @@ def exist(paths: Sequence[Path]) -> list[bool]:
 
 
 def by_first(action: Callable[[], object], *errors: type[Exception]) -> None:
-    """Lets the first process do what one has to do for all.
+    """Lets the first process do what one has to do for all, asking no other meanwhile.
 
     Args:
         action: what is to be done.
@@ -96,13 +97,28 @@ def by_first(action: Callable[[], object], *errors: type[Exception]) -> None:
     caught: Exception | None = None
     if is_first():
         try:
-            action()
+            with _acting():
+                action()
         except errors as error:
             caught = error
     if first_says(caught is not None)[0]:
         raise caught or errors[0]("the first process says why")
 
 
+_acts_for_all = False
+
+
+@contextmanager
+def _acting() -> Iterator[None]:
+    """Has the first process answer for all within the block, which the others are not in."""
+    global _acts_for_all
+    before, _acts_for_all = _acts_for_all, True
+    try:
+        yield
+    finally:
+        _acts_for_all = before
+
+
 def _is_alone() -> bool:
     """Asks no device, which a command that only looks at files should not start."""
-    return not jax.distributed.is_initialized()
+    return _acts_for_all or not jax.distributed.is_initialized()
