@@ -491,3 +491,12 @@ def test_counts() -> None:
     """Comes last: how many wrong inputs were tried, and what became of them."""
     print(dict(counts))
     assert set(counts) <= {"refused"}
+
+
+def test_episodes_that_attempts_do_not_divide_are_refused_with_the_nearest(capsys) -> None:
+    line = ["evaluate", "--tasks", "textcraft/easy", "--episodes", "5", "--attempts", "2"]
+    with pytest.raises(SystemExit) as left:
+        main(line)
+    said = capsys.readouterr().err
+    assert left.value.code == 2 and said.count("\n") == 1
+    assert "episodes=5: expected a multiple of attempts=2, such as 4" in said
