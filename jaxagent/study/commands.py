@@ -365,7 +365,8 @@ def _estimate_study(plan: StudyPlan, output: str, store: str) -> None:
 
     runner = _runner(plan, output, store, console_progress())
     console = PlainConsole()
-    for part in estimate.show(estimate.estimates(runner), runner.programs_left()):
+    left = runner.programs_left()
+    for part in estimate.show(estimate.estimates(runner), left, len(plan.environments)):
         console.print(part)
 
 

@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from jaxagent.rl.learner import Learner
 from jaxagent.study.escapes import visible
+from jaxagent.study.footprint import bytes_text, process_bytes
 from jaxagent.study.plan import StudyPlan
 from jaxagent.study.roofline import measure_ceilings, token_flops
 from jaxagent.study.runner import Runner, Work, updates_of
@@ -69,8 +70,16 @@ def estimates(runner: Runner) -> list[tuple[Work, Estimate]]:
     return [(work, _estimate(runner, work, EFFICIENCY * ceiling, memory)) for work in works]
 
 
-def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, Table]:
-    """The graph of the phases and what they come to, for people."""
+def show(
+    found: Sequence[tuple[Work, Estimate]], programs: int, environments: int
+) -> tuple[Tree, Table]:
+    """The graph of the phases and what they come to, for people.
+
+    Args:
+        found: every phase with what it takes.
+        programs: that are left to compile.
+        environments: that they play.
+    """
     tree = Tree("phases")
     nodes: dict[str, Tree] = {}
     for work, each in found:
@@ -95,7 +104,9 @@ def show(found: Sequence[tuple[Work, Estimate]], programs: int) -> tuple[Tree, T
     seconds = duration(sum(each.seconds for each in every))
     table.add_row("time, within a factor of two or so", "", seconds)
     most = max((each.bytes for each in untrained), default=0)
-    table.add_row("memory at most", "", f"{most / 2**20:,.0f} MiB")
+    table.add_row("memory of what is played and learnt, at most", "", bytes_text(most))
+    process = bytes_text(process_bytes(programs, environments, most))
+    table.add_row("memory of the process, within a factor of two", "", process)
     return tree, table
 
 

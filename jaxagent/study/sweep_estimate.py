@@ -6,6 +6,7 @@ import jax
 from rich.console import RenderableType
 
 from jaxagent.study.estimate import COMPILATION, EFFICIENCY, SECONDS, duration, training_flops
+from jaxagent.study.footprint import bytes_text, process_bytes
 from jaxagent.study.programs import Programs
 from jaxagent.study.roofline import measure_ceilings
 from jaxagent.study.sweep_plan import Shard, SweepPlan, shards_of
@@ -13,6 +14,9 @@ from jaxagent.study.sweep_rounds import rounds_of
 from jaxagent.study.sweep_shard import learner_of
 from jaxagent.study.wide_table import WideTable
 from jaxagent.sweep.memory import member_bytes, peak_bytes
+
+PROGRAMS = 3
+"""Of a group: base policy, training of its members, measurement."""
 
 
 def show(sweep: SweepPlan) -> tuple[RenderableType, ...]:
@@ -29,18 +33,19 @@ def show(sweep: SweepPlan) -> tuple[RenderableType, ...]:
     for shard in shards:
         groups.setdefault(id(shard.plan), []).append(shard)
     lines = []
-    total = seconds = 0.0
+    total = seconds = most = environments = 0.0
     for own in groups.values():
         members = sum(len(shard.members) for shard in own)
         learner = learner_of(own[0], programs)
         plan = own[0].plan
         each = (updates or plan.updates_of(plan.stages[own[0].arm][0])) * learner.turns_per_update
         work = training_flops(plan, learner, each) * members / (EFFICIENCY * ceiling)
-        memory = peak_bytes(member_bytes(learner)) / 2**20
-        cells = [str(members), str(len(own)), f"{each * members:,}", f"{memory:,.0f} MiB"]
+        memory = peak_bytes(member_bytes(learner))
+        cells = [str(members), str(len(own)), f"{each * members:,}", bytes_text(memory)]
         lines.append((_title(sweep, own[0]), [*cells, duration(work + COMPILATION)]))
         total += each * members
         seconds += work + COMPILATION
+        most, environments = max(most, memory), max(environments, len(plan.environments))
     rest = _later(sweep, total)
     if sweep.turns and total + rest > sweep.turns:
         raise ValueError(
@@ -48,6 +53,8 @@ def show(sweep: SweepPlan) -> tuple[RenderableType, ...]:
         )
     words = f"{len(shards)} shards, {total + rest:,.0f} turns of training in all rounds; "
     words += f"about {duration(seconds * (1 + rest / max(total, 1)))} on this machine alone"
+    process = process_bytes(PROGRAMS * len(groups), int(environments), most)
+    words += f"; the process of a worker takes about {bytes_text(process)}, within a factor of two"
     heads = ("members", "shards", "turns", "memory of a member", "time")
     return WideTable("group", heads, lines), words
 
