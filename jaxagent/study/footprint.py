@@ -10,7 +10,7 @@ START = 0.4 * 2**30
 PROGRAM = 0.35 * 2**30
 """Bytes that compiling a program takes, whatever it plays; the compiler keeps them."""
 
-ENVIRONMENT = 0.25 * 2**30
+ENVIRONMENT = 0.3 * 2**30
 """Bytes more for every environment that the program plays."""
 
 
