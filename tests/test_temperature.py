@@ -18,6 +18,11 @@ from jaxagent.text import END
 ROWS, WORDS = 8, 4
 
 
+def keys_of(seed):
+    """A key for every row."""
+    return jax.random.split(jax.random.key(seed), ROWS)
+
+
 @pytest.fixture(scope="module")
 def speaking():
     """Says an action in every row of a batch that has read its openings: seed, temperature."""
@@ -37,7 +42,7 @@ def speaking():
 @pytest.mark.parametrize("temperature", [0.0, 1e-30, 1e-7])
 def test_a_policy_without_chance_says_the_likeliest_word(speaking, temperature):
     _, speak, likeliest = speaking
-    said = [speak(key=jax.random.key(seed), temperature=temperature)[0].tokens for seed in range(3)]
+    said = [speak(keys=keys_of(seed), temperature=temperature)[0].tokens for seed in range(3)]
     np.testing.assert_array_equal(said[0][:, 0], likeliest)
     np.testing.assert_array_equal(said[0], said[1])
     np.testing.assert_array_equal(said[0], said[2])
@@ -46,13 +51,11 @@ def test_a_policy_without_chance_says_the_likeliest_word(speaking, temperature):
 
 def test_at_a_high_one_chance_plays(speaking):
     _, speak, _ = speaking
-    first, second = (
-        speak(key=jax.random.key(seed), temperature=100.0)[0].tokens for seed in range(2)
-    )
+    first, second = (speak(keys=keys_of(seed), temperature=100.0)[0].tokens for seed in range(2))
     assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("temperature", [math.nan, math.inf, -math.inf, -1.0])
 def test_other_temperatures_are_refused(speaking, temperature):
     with pytest.raises(ValueError, match="temperature=.*expected at least 0, and finite"):
-        speaking[0](key=jax.random.key(0), temperature=temperature)
+        speaking[0](keys=keys_of(0), temperature=temperature)
