@@ -20,6 +20,7 @@ from jaxagent.rl.devices import devices_for, spread
 from jaxagent.rl.evaluation import _play_batch, evaluate
 from jaxagent.rl.imitation import Expert, Imitator
 from jaxagent.rl.learner import Learner
+from jaxagent.rl.loss import Weights
 from jaxagent.rl.window import Window
 from jaxagent.study.checkpoint import Checkpoints
 from jaxagent.sweep.memory import must_split
@@ -29,6 +30,7 @@ KEY = jax.random.key(3)
 REFERRED = Algorithm(minibatch=8, kl="exact")
 REINFORCE = Algorithm(advantage="return", objective="reinforce", minibatch=8, epochs=1)
 WINDOW = Window(rows=64, turns=6, context=32)
+HYPER = Hyper(learning_rate=2e-3, weights=Weights(entropy=0.01))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def copies(array):
 def trained_on_two(actor, run, updates):
     """Parameters after training on two devices, which have to agree on them."""
     state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), updates)
-    state, _ = run.advance(state, Hyper(learning_rate=2e-3), single(actor.suite, TASK), updates)
+    state, _ = run.advance(state, HYPER, single(actor.suite, TASK), updates)
     for leaf in jax.tree.leaves(state.params):
         first, second = copies(leaf)
         np.testing.assert_array_equal(first, second)
@@ -164,7 +166,7 @@ def test_one_device_can_do_the_work_of_two(actor, monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda *_: one_device)
     learner = Learner(actor, WINDOW, Algorithm(minibatch=8), devices=2)
     one = learner.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), 3)
-    one, _ = learner.advance(one, Hyper(learning_rate=2e-3), single(actor.suite, TASK), 3)
+    one, _ = learner.advance(one, HYPER, single(actor.suite, TASK), 3)
     assert {len(x.sharding.device_set) for x in jax.tree.leaves(one.params)} == {1}
     for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(two.params), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
