@@ -31,6 +31,8 @@ REFERRED = Algorithm(minibatch=8, kl="exact")
 REINFORCE = Algorithm(advantage="return", objective="reinforce", minibatch=8, epochs=1)
 WINDOW = Window(rows=64, turns=6, context=32)
 HYPER = Hyper(learning_rate=2e-3, weights=Weights(entropy=0.01))
+THOROUGH = HYPER.replace(final_rate=0.1, invalid_penalty=0.0)
+"""Settings with which a policy learns a probe to the end."""
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +47,10 @@ def copies(array):
     return [np.asarray(shard.data) for shard in array.addressable_shards]
 
 
-def trained_on_two(actor, run, updates):
+def trained_on_two(actor, run, updates, hyper=HYPER):
     """Parameters after training on two devices, which have to agree on them."""
     state = run.start(actor.policy.init(jax.random.key(0)), jax.random.key(1), updates)
-    state, _ = run.advance(state, HYPER, single(actor.suite, TASK), updates)
+    state, _ = run.advance(state, hyper, single(actor.suite, TASK), updates)
     for leaf in jax.tree.leaves(state.params):
         first, second = copies(leaf)
         np.testing.assert_array_equal(first, second)
@@ -184,7 +186,7 @@ def test_two_devices_learn_a_probe(actor, kind):
         run = Learner(actor, WINDOW, Algorithm(epochs=4, minibatch=8), devices=2)
     else:
         run = Imitator(actor, WINDOW, minibatch=8, devices=2)
-    state = trained_on_two(actor, run, 120 if kind == "learner" else 40)
+    state = trained_on_two(actor, run, 120 if kind == "learner" else 40, THOROUGH)
     outcome, _ = evaluate(actor, state.params, 0, 64, 2, WINDOW, devices=2)
     assert outcome.success.mean() > 0.9
 
