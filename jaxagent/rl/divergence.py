@@ -18,7 +18,7 @@ from jaxagent.rl.evaluation import Script
 from jaxagent.rl.minibatch import over_minibatches
 from jaxagent.rl.outputs import word_outputs
 from jaxagent.rl.packing import PackedRow, pack
-from jaxagent.rl.trajectory import Trajectory, Turn
+from jaxagent.rl.trajectory import Trajectory, blank_turns
 from jaxagent.rl.window import Window
 
 VISITED = 16
@@ -64,26 +64,10 @@ def _trajectory(scripts: Script, task: Int[Array, ""]) -> Trajectory:
     """The words of scripts as a trajectory, an episode per row, of which nothing else is known."""
     messages, actions = scripts.messages, scripts.actions
     rows, turns = actions.length.shape
-    number, no = jnp.zeros((rows, turns), jnp.int32), jnp.zeros((rows, turns), bool)
-    nothing = jnp.zeros(actions.tokens.shape)
-    played = Turn(
+    first = jnp.zeros((rows, turns), bool).at[:, 0].set(True)
+    played = blank_turns(messages, actions).replace(
         task=jnp.broadcast_to(task, (rows, turns)),
-        fresh=no.at[:, 0].set(True),
+        fresh=first,
         entry=jnp.broadcast_to(jnp.arange(rows)[:, None], (rows, turns)),
-        message=messages,
-        action=actions.tokens,
-        action_length=actions.length,
-        log_prob=nothing,
-        value=nothing,
-        reward=number.astype(jnp.float32),
-        terminated=no,
-        truncated=no,
-        out_of_context=no,
-        closing=no,
-        success=no,
-        invalid=no,
-        misstep=number.astype(jnp.int8),
-        expert=no,
-        anchor=number.astype(jnp.uint32),
     )
     return Trajectory(played, scripts.opening, jnp.zeros(rows))

@@ -206,23 +206,12 @@ def evaluate(
             parameters are not those of the policy.
     """
     number = _check_evaluation(player, params, task, window)
-    for name, value in (("instances", instances), ("attempts", attempts)):
-        check_whole(name, value, 1, 2**24)
-    check_whole("first", first, 0)
-    check_whole("last instance", first + instances - 1, 0)
-    check_whole("seed", seed, 0, 2**32 - 1)
-    check_number("temperature", temperature, 0.0, 100.0)
+    _check_episodes(instances, attempts, first, seed, temperature)
     if report is not None and not callable(report):
         raise TypeError(f"report={brief(report)}: expected a function of the number of episodes")
-    check_whole("devices", devices)
-    check_whole("recorded", recorded, 1, 2**20)
     window = _measured(window)
-    window.check(player.suite)
+    _check_batch(player.suite, window, devices, recorded)
     rows = window.rows
-    if rows % devices:
-        raise ValueError(f"rows={rows}: expected a multiple of devices={devices}")
-    if not 1 <= recorded <= rows:
-        raise ValueError(f"recorded={recorded}: expected 1 to the {rows} rows of a batch")
     params = replicate(params, devices)
     episodes = instances * attempts
     batches: list[tuple[Outcome, Script]] = []
@@ -267,6 +256,27 @@ def _check_evaluation(player: Any, params: Any, task: Any, window: Any) -> int:
     if isinstance(player, Actor):
         check_params("params", player.policy, params)
     return player.suite.number(task)
+
+
+def _check_episodes(instances: Any, attempts: Any, first: Any, seed: Any, temperature: Any) -> None:
+    """Check which episodes are played, and how their words are drawn."""
+    for name, value in (("instances", instances), ("attempts", attempts)):
+        check_whole(name, value, 1, 2**24)
+    check_whole("first", first, 0)
+    check_whole("last instance", first + instances - 1, 0)
+    check_whole("seed", seed, 0, 2**32 - 1)
+    check_number("temperature", temperature, 0.0, 100.0)
+
+
+def _check_batch(suite: Suite, window: Window, devices: Any, recorded: Any) -> None:
+    """Check the window, which devices share it, and how many of its episodes are recorded."""
+    check_whole("devices", devices)
+    check_whole("recorded", recorded, 1, 2**20)
+    window.check(suite)
+    if window.rows % devices:
+        raise ValueError(f"rows={window.rows}: expected a multiple of devices={devices}")
+    if recorded > window.rows:
+        raise ValueError(f"recorded={recorded}: expected 1 to the {window.rows} rows of a batch")
 
 
 def compile_evaluation(

@@ -21,13 +21,11 @@ from jaxagent.models import Cache, Params, log_prob
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
-    check_curriculum,
-    check_hyper,
     check_params,
     check_state,
-    updates_left,
 )
-from jaxagent.rl.curriculum import Curriculum, mixture
+from jaxagent.rl.checked_run import checked_run
+from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import (
     across,
     arrange,
@@ -45,7 +43,7 @@ from jaxagent.rl.outputs import word_choices, word_outputs
 from jaxagent.rl.packing import PackedRow, pack
 from jaxagent.rl.player import Spoken
 from jaxagent.rl.rollout import rollout
-from jaxagent.rl.updates import Curves, Metrics, as_traced, follow, progress_of, repeat
+from jaxagent.rl.updates import Curves, Metrics, as_traced, compiled, progress_of, repeat
 from jaxagent.rl.window import Window
 from jaxagent.text import END, NONE
 
@@ -285,21 +283,8 @@ class Imitator:
         Arguments and errors are those of `Learner.run`; the metrics are `loss` (nats per word),
         `accuracy` (share of the experts' words) and `tokens`, a leading axis [count].
         """
-        hyper = self.settings if hyper is None else hyper
-        suite = self.actor.suite
-        curriculum = mixture(suite, suite.names) if curriculum is None else curriculum
         check_state(state, ImitatorState, self.actor.policy)
-        check_hyper(hyper)
-        check_curriculum(curriculum, suite)
-        check_flag("progress", progress)
-        count = updates_left(state, count)
-        return follow(
-            lambda state: self.advance(state, hyper, curriculum, 1),
-            state,
-            count,
-            "imitating",
-            progress,
-        )
+        return checked_run(self, state, hyper, curriculum, count, "imitating", progress)
 
     def advance(
         self,
@@ -318,8 +303,7 @@ class Imitator:
         self, state: ImitatorState, hyper: Hyper, curriculum: Curriculum
     ) -> jax.stages.Compiled:
         """Compile what `advance` runs, run nothing of it, and return the program."""
-        traced = as_traced((hyper, curriculum, 0))
-        return type(self)._advance.lower(self, state, *traced).compile()
+        return compiled(self, state, hyper, curriculum)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _advance(

@@ -10,21 +10,19 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
-from jaxagent.checks import check_flag, check_key, check_whole
+from jaxagent.checks import check_key, check_whole
 from jaxagent.envs.pool import pool_of
 from jaxagent.models import Params
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Hyper
 from jaxagent.rl.arguments import (
-    check_curriculum,
-    check_hyper,
     check_params,
     check_state,
-    updates_left,
 )
+from jaxagent.rl.checked_run import checked_run
 from jaxagent.rl.consolidation import Memory, check_memory, no_memory
 from jaxagent.rl.credit import Credit, assign_credit
-from jaxagent.rl.curriculum import Curriculum, mixture
+from jaxagent.rl.curriculum import Curriculum
 from jaxagent.rl.devices import across, arrange, own_key, row_keys, spread
 from jaxagent.rl.improvement import divergence_of_rollout, improve
 from jaxagent.rl.learner_parts import LearnerParts, LearnerState
@@ -36,7 +34,7 @@ from jaxagent.rl.replay import no_replay
 from jaxagent.rl.rollout import rollout
 from jaxagent.rl.standing import no_standing
 from jaxagent.rl.trajectory import Trajectory
-from jaxagent.rl.updates import Curves, Metrics, as_traced, follow, repeat
+from jaxagent.rl.updates import Curves, Metrics, as_traced, compiled, repeat
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,21 +145,8 @@ class Learner(LearnerParts):
             ValueError: an argument is out of range, or belongs to another policy or suite.
             Diverged: a metric is not finite; the error names the update.
         """
-        hyper = self.settings if hyper is None else hyper
-        suite = self.actor.suite
-        curriculum = mixture(suite, suite.names) if curriculum is None else curriculum
         check_state(state, LearnerState, self.actor.policy)
-        check_hyper(hyper)
-        check_curriculum(curriculum, suite)
-        check_flag("progress", progress)
-        count = updates_left(state, count)
-        return follow(
-            lambda state: self.advance(state, hyper, curriculum, 1),
-            state,
-            count,
-            "training",
-            progress,
-        )
+        return checked_run(self, state, hyper, curriculum, count, "training", progress)
 
     def advance(
         self,
@@ -180,8 +165,7 @@ class Learner(LearnerParts):
         self, state: LearnerState, hyper: Hyper, curriculum: Curriculum
     ) -> jax.stages.Compiled:
         """Compile what `advance` runs, run nothing of it, and return the program."""
-        traced = as_traced((hyper, curriculum, 0))
-        return type(self)._advance.lower(self, state, *traced).compile()
+        return compiled(self, state, hyper, curriculum)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _advance(

@@ -47,17 +47,22 @@ def progress_bar(title: str, total: int, shown: bool = True) -> Iterator[Tell]:
             yield tell
 
 
-@contextmanager
-def _bar(console: Console, title: str, total: int) -> Iterator[Tell]:
-    bars = Progress(
-        TextColumn("{task.description}"),
+def make_bars(console: Console) -> Progress:
+    """Return bars with counts, the time taken and left, and each task's field `remark`."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}"),
+        TextColumn("{task.fields[remark]}", markup=False),
         console=console,
     )
+
+
+@contextmanager
+def _bar(console: Console, title: str, total: int) -> Iterator[Tell]:
+    bars = make_bars(console)
     bar = bars.add_task(title, total=total, remark="compiling")
 
     def tell(done: int, remark: str) -> None:

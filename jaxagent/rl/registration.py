@@ -14,7 +14,7 @@ from jaxagent.envs.suite import Message
 from jaxagent.rl.advantage import ESTIMATORS, Credit
 from jaxagent.rl.algorithm import ADVANTAGES, BUILT_IN, NAMED, OWN_ADVANTAGES, Algorithm, Hyper
 from jaxagent.rl.arguments import check_hyper
-from jaxagent.rl.trajectory import Turn
+from jaxagent.rl.trajectory import Turn, blank_turns
 
 TURNS, WORDS = 5, 3
 """Turns of the row, and words of their actions, that a new advantage is tried on."""
@@ -109,25 +109,6 @@ def _try(name: str, function: Callable[..., Any]) -> None:
 
 def _row() -> Turn:
     """A row of turns in which nothing happens."""
-    whole, no = jnp.zeros(TURNS, jnp.int32), jnp.zeros(TURNS, bool)
-    grid = jnp.zeros((TURNS, WORDS))
-    return Turn(
-        task=whole,
-        fresh=no,
-        entry=whole,
-        message=Message(jnp.zeros((TURNS, 4), jnp.int32), whole),
-        action=grid.astype(jnp.int32),
-        action_length=whole,
-        log_prob=grid,
-        value=grid,
-        reward=jnp.zeros(TURNS),
-        terminated=no,
-        truncated=no,
-        out_of_context=no,
-        closing=no,
-        success=no,
-        invalid=no,
-        misstep=whole.astype(jnp.int8),
-        expert=no,
-        anchor=whole.astype(jnp.uint32),
-    )
+    length = jnp.zeros(TURNS, jnp.int32)
+    messages = Message(jnp.zeros((TURNS, 4), jnp.int32), length)
+    return blank_turns(messages, Message(jnp.zeros((TURNS, WORDS), jnp.int32), length))

@@ -60,6 +60,32 @@ class Turn(flax.struct.PyTreeNode):
         return jnp.arange(self.action.shape[-1]) < self.action_length[..., None]
 
 
+def blank_turns(messages: Message, actions: Message) -> Turn:
+    """Return turns with these messages and actions in which nothing else happens: zero or False."""
+    number, grid = jnp.zeros_like(actions.length), jnp.zeros(actions.tokens.shape)
+    no = number > 0
+    return Turn(
+        task=number,
+        fresh=no,
+        entry=number,
+        message=messages,
+        action=actions.tokens,
+        action_length=actions.length,
+        log_prob=grid,
+        value=grid,
+        reward=number.astype(jnp.float32),
+        terminated=no,
+        truncated=no,
+        out_of_context=no,
+        closing=no,
+        success=no,
+        invalid=no,
+        misstep=number.astype(jnp.int8),
+        expert=no,
+        anchor=number.astype(jnp.uint32),
+    )
+
+
 class Trajectory(flax.struct.PyTreeNode):
     """A rollout.
 

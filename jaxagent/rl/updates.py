@@ -73,6 +73,12 @@ def repeat(
     return state, unravel(sums / count)
 
 
+def compiled(run: Any, state: Any, hyper: Any, curriculum: Any) -> jax.stages.Compiled:
+    """Compile what `run.advance` runs, run nothing of it, and return the program."""
+    traced = as_traced((hyper, curriculum, 0))
+    return type(run)._advance.lower(run, state, *traced).compile()
+
+
 def follow(
     advance: Callable[[State], tuple[State, Metrics]],
     state: State,

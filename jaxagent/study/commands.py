@@ -341,12 +341,10 @@ def _check_numbers(command: Any) -> None:
 
 def _check_study(plan: StudyPlan, option: str, output: str) -> None:
     """Refuses a study that is no study, that does not fit the machine, or whose folder is none."""
-    from jaxagent.study.config import variants_of
-    from jaxagent.study.fit import check_plan_fits
+    from jaxagent.study.fit import check_study_fits
 
     check_folder(option, output or f"runs/{plan.name}")
-    for variant in variants_of(plan).values():
-        check_plan_fits(variant)
+    check_study_fits(plan)
 
 
 def _run_study(plan: StudyPlan, output: str, store: str, as_json: bool, strict: bool) -> Path:

@@ -8,15 +8,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from jaxagent.rl.progress import make_bars
 from jaxagent.study.escapes import visible
 from jaxagent.study.loglines import LogLines
 from jaxagent.study.processes import is_first
@@ -32,15 +25,7 @@ class Bars:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, quiet=not is_first())
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[remark]}", markup=False),
-            console=self._console,
-        )
+        self._progress = make_bars(self._console)
 
     def __enter__(self) -> Bars:
         return self

@@ -11,11 +11,19 @@ from jaxagent.envs import Suite, make_suite
 from jaxagent.models import SIZES, Policy
 from jaxagent.rl.rollout import message_tokens
 from jaxagent.rl.window import Window
+from jaxagent.study.config import variants_of
+from jaxagent.study.footprint import bytes_text
 from jaxagent.study.plan import StudyPlan
 from jaxagent.sweep.memory import activation_bytes, device_bytes, tree_bytes
 
 _GROUP = Path("/sys/fs/cgroup/memory.max")
 """Where Linux says how much memory a container may have."""
+
+
+def check_study_fits(plan: StudyPlan) -> None:
+    """Raise `ValueError` if a variant is no plan, or does not fit the machine."""
+    for variant in variants_of(plan).values():
+        check_plan_fits(variant)
 
 
 def check_plan_fits(plan: StudyPlan) -> None:
@@ -60,8 +68,8 @@ def check_fits(what: str, needed: int) -> None:
     there = machine_bytes()
     if needed > there:
         raise ValueError(
-            f"{what}: would take at least {_text(needed)} of memory, expected up to the "
-            f"{_text(there)} of this machine"
+            f"{what}: would take at least {bytes_text(needed)} of memory, expected up to the "
+            f"{bytes_text(there)} of this machine"
         )
 
 
@@ -102,7 +110,3 @@ def machine_bytes() -> int:
 
 def _parameter_bytes(policy: Policy) -> int:
     return tree_bytes(jax.eval_shape(policy.init, jax.random.key(0)))
-
-
-def _text(count: float) -> str:
-    return f"{count / 2**30:,.1f} GiB"

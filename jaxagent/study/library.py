@@ -18,7 +18,7 @@ from jaxagent.rl.window import Window
 from jaxagent.study import report
 from jaxagent.study.config import from_values, load_plan, preset_names
 from jaxagent.study.console import console_progress
-from jaxagent.study.fit import check_plan_fits
+from jaxagent.study.fit import check_study_fits
 from jaxagent.study.places import check_folder
 from jaxagent.study.plan import StudyPlan
 from jaxagent.study.play import DEFAULT_CONTEXT
@@ -152,7 +152,7 @@ def run_study(
     if folder is not None:
         _check_path("folder", folder)
     place = check_folder("folder", Path(f"runs/{plan.name}") if folder is None else folder)
-    check_plan_fits(plan)
+    check_study_fits(plan)
     if progress is not None:
         for name in ("start", "note", "compiling"):
             if not callable(getattr(progress, name, None)):

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from jaxagent.rl.ranges import RANGES
+from jaxagent.rl.window import SIZES
 from jaxagent.study.escapes import quoted
 
 
@@ -32,14 +34,11 @@ class Range(NamedTuple):
 
 
 SHARE = Range(0, 1)
-_RATE, _WEIGHT = Range(0, 1), Range(0, 1000)
-_UPDATES, _ROWS, _TURNS, _CONTEXT = (
-    Range(1, 10**6),
-    Range(1, 2**20),
-    Range(1, 2**14),
-    Range(1, 2**17),
+_UPDATES, _SEED = Range(1, 10**6), Range(0, 2**32 - 1)
+_ROWS, _TURNS, _CONTEXT, _WORDS = (
+    Range(*SIZES[name]) for name in ("rows", "turns", "context", "action_tokens")
 )
-_WORDS, _SEED = Range(0, 2**12), Range(0, 2**32 - 1)
+_RATE, _WEIGHT = Range(*RANGES["learning_rate"]), Range(*RANGES["kl"])
 
 PLAN = MappingProxyType(
     {

@@ -15,6 +15,7 @@ import jax
 
 from jaxagent.models import Params
 from jaxagent.rl.evaluation import CUT, context_warning
+from jaxagent.rl.updates import remark_on
 from jaxagent.study import report, table
 from jaxagent.study.ahead import Ahead
 from jaxagent.study.config import variants_of
@@ -357,6 +358,4 @@ def _remark(metrics: Metrics) -> str:
     rate = f"{metrics['turn_rate']:,.0f} turns/s"
     if metrics.get("truncated_by_context", 0.0) > CUT:
         rate += f", {metrics['truncated_by_context']:.0%} cut by the context"
-    if "success" in metrics:
-        return f"{rate}, success {metrics['success']:.0%}"
-    return f"{rate}, {metrics['accuracy']:.0%} of the experts' words"
+    return f"{rate}, {remark_on(metrics)}"

@@ -21,7 +21,7 @@ from typing import Any
 from jaxagent.study.config import from_values, load_plan
 from jaxagent.study.design import merged
 from jaxagent.study.escapes import quoted
-from jaxagent.study.files import read_json
+from jaxagent.study.files import parse_json, read_json
 from jaxagent.study.names import check_name
 from jaxagent.study.plan import StudyPlan, as_json
 from jaxagent.sweep.space import MOST_POINTS, Axis, Point, grid, halving, key, parse_axis, random
@@ -288,8 +288,8 @@ def _loaded(path: str | Path, check: bool) -> SweepPlan:
 
 def _from_input() -> Any:
     try:
-        return json.load(sys.stdin)
-    except (ValueError, RecursionError) as error:
+        return parse_json(sys.stdin.read())
+    except ValueError as error:
         raise ValueError(f"expected JSON: {error}") from None
 
 

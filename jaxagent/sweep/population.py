@@ -36,7 +36,7 @@ from jaxagent.rl.devices import AXIS as DATA
 from jaxagent.rl.devices import first_devices, imitate, place, shard_map
 from jaxagent.rl.learner import Learner, train_step
 from jaxagent.rl.learner_parts import LearnerState
-from jaxagent.rl.updates import Curves, Metrics, as_traced, follow, repeat
+from jaxagent.rl.updates import Curves, Metrics, as_traced, compiled, follow, repeat
 
 AXIS = "member"
 _EVERYWHERE, _BY_MEMBER = PartitionSpec(), PartitionSpec(AXIS)
@@ -215,8 +215,7 @@ class Population:
         self, state: PopulationState, hyper: Hyper, curriculum: Curriculum
     ) -> jax.stages.Compiled:
         """Compile what `advance` runs, run nothing of it, and return the program."""
-        traced = as_traced((hyper, curriculum, 0))
-        return type(self)._advance.lower(self, state, *traced).compile()
+        return compiled(self, state, hyper, curriculum)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _advance(
