@@ -12,10 +12,10 @@ import pytest
 from probes import PROBES
 
 from jaxagent.envs import make_suite
-from jaxagent.models import ModelConfig, Policy
+from jaxagent.models import SIZES, ModelConfig, Policy
 from jaxagent.rl.actor import Actor
 from jaxagent.rl.algorithm import Algorithm, Hyper
-from jaxagent.rl.curriculum import single
+from jaxagent.rl.curriculum import mixture, single
 from jaxagent.rl.devices import devices_for, spread
 from jaxagent.rl.evaluation import _play_batch, evaluate
 from jaxagent.rl.imitation import Expert, Imitator
@@ -264,3 +264,28 @@ def test_batches_that_cannot_be_shared_are_refused(actor):
         Learner(actor, WINDOW, Algorithm(minibatch=7), devices=2)
     with pytest.raises(ValueError, match=r"devices=0: expected at least 1"):
         Learner(actor, WINDOW, devices=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["imitator", "learner"])
+def test_updates_are_the_same_however_they_are_cut_into_calls(kind):
+    """On all five environments: an update late in a call is what it is in a call of its own."""
+    suite = make_suite("textcraft/easy,babyai/easy,alfworld/easy,webshop/easy,searchqa/easy")
+    actor = Actor(Policy(SIZES["nano"], len(suite.language.vocabulary)), suite)
+    window = Window(rows=8, turns=4, context=448, action_tokens=10)
+    if kind == "imitator":
+        run = Imitator(actor, window, 0.2, 0.0, True, minibatch=4, updates=30, devices=2)
+    else:
+        run = Learner(actor, window, Algorithm(minibatch=4), devices=2)
+    start = partial(run.start, actor.policy.init(jax.random.key(0)), jax.random.key(1), 30)
+
+    def train(*counts):
+        state = start()
+        for count in counts:
+            state, _ = run.advance(state, HYPER, mixture(suite, suite.names), count)
+        return jax.tree.leaves(state.params)
+
+    one_by_one = train(*[1] * 16)
+    for counts in ([16], [1, 1, 2, 4, 8]):
+        for want, got in zip(one_by_one, train(*counts), strict=True):
+            np.testing.assert_array_equal(want, got)

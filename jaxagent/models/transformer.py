@@ -326,31 +326,13 @@ class Transformer(nn.Module):
         return self.embedding[tokens].astype(self.config.dtype)
 
 
-@jax.custom_vjp
 def _scores(
     hidden: Float[Array, "... width"], embedding: Float[Array, "words width"]
 ) -> Float[Array, "... words"]:
     """float32: how well hidden states fit words.
 
-    The gradient by the embedding is summed up as [width, words] and then turned: otherwise XLA on a
-    CPU would turn the gradients of all scores, which are many more.
+    Its gradient by the embedding is left to JAX. Summed up as a product of flat matrices, which is
+    what one would write by hand, it came out wrong in some updates of a call of many on two CPU
+    devices (docs/versions.md).
     """
     return jnp.einsum("...w,vw->...v", hidden, embedding, preferred_element_type=jnp.float32)
-
-
-def _scores_forward(hidden: Array, embedding: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _scores(hidden, embedding), (hidden, embedding)
-
-
-def _scores_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    hidden, embedding = kept
-    by_hidden = jnp.einsum("...v,vw->...w", gradient, embedding)
-    by_embedding = jnp.einsum(
-        "tw,tv->wv",
-        hidden.reshape(-1, hidden.shape[-1]),
-        gradient.reshape(-1, gradient.shape[-1]),
-    ).T
-    return by_hidden.astype(hidden.dtype), by_embedding.astype(embedding.dtype)
-
-
-_scores.defvjp(_scores_forward, _scores_backward)
