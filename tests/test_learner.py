@@ -28,8 +28,9 @@ WINDOW = Window(rows=64, turns=6, context=32)
 KEY = jax.random.key(0)
 HYPER = Hyper(learning_rate=2e-3, weights=Weights(entropy=0.01))
 
-CURIOUS = HYPER.replace(weights=Weights(entropy=0.03))
-"""For the probes: with 0.01, 4 of 12 keys settle on three of four words of `read`, here none."""
+CURIOUS = HYPER.replace(weights=Weights(entropy=0.03), final_rate=0.1, invalid_penalty=0.0)
+"""For the probes: with entropy=0.01, 4 of 12 keys settle on three of four words of `read`, and with
+the default rate and penalty 3 of 6 on less than all words of `remember`; here none."""
 
 
 def make_actor(tasks) -> Actor:
